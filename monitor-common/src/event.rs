@@ -45,12 +45,12 @@ pub struct Head {
     pub device: u32,
     /// Kind of the event.
     pub kind: u16,
-    /// Slot of the tunnel, or [`crate::tunnel::UNTRACKED`].
+    /// Slot of the tunnel, or [`crate::frame::UNTRACKED`].
     pub tunnel: u16,
 }
 
 /// An event: plain bytes with a [`Head`].
-pub trait Event: IntoBytes + Immutable {
+pub trait Event: IntoBytes + Immutable + 'static {
     /// Its kind.
     const KIND: Kind;
 }

@@ -7,10 +7,10 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::frame::UNTRACKED;
 use crate::packet::Address;
 use crate::rtt::Stamp;
 use crate::tables::Tables;
-use crate::tunnel::UNTRACKED;
 
 /// Identity of a flow, and the direction of the packet that it was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ const LIFETIME: u64 = 28_610;
 /// Whose a later fragment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// That of the tunnel in this slot, or [`crate::tunnel::UNTRACKED`].
+    /// That of the tunnel in this slot, or [`crate::frame::UNTRACKED`].
     Tunnel(u16),
     /// Not a tunnel's.
     NotOurs,
@@ -79,13 +79,11 @@ mod tests {
     use crate::packet::Address;
 
     fn ip(id: u32) -> Ip {
-        Ip {
-            source: Address::from(Ipv4Addr::new(192, 0, 2, 1)),
-            destination: Address::from(Ipv4Addr::new(192, 0, 2, 2)),
-            protocol: 17,
-            id,
-            ..Ip::default()
-        }
+        let mut ip = Ip::default();
+        ip.source = Address::from(Ipv4Addr::new(192, 0, 2, 1));
+        ip.destination = Address::from(Ipv4Addr::new(192, 0, 2, 2));
+        (ip.protocol, ip.id) = (17, id);
+        ip
     }
 
     const SECOND: u64 = 1_000_000_000;

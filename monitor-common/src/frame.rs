@@ -5,6 +5,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::wire::ethernet::TAG_LENGTH;
 
+/// What the slot numbers in packets, flows and events say when the tunnel has no slot.
+pub const UNTRACKED: u16 = u16::MAX;
+
 /// Which way a packet goes, seen from this node's device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -4,12 +4,13 @@ use crate::account::account;
 use crate::fast;
 use crate::frame::Frame;
 use crate::packet::{self, Packet};
+use crate::round_trip::round_trip;
 use crate::tables::Tables;
 use crate::wire::Bytes;
 
 /// Observes one packet. `scratch` holds the parsed packet when the short way did not do.
 ///
-/// The kernel runs the same three steps as three programs, each of which the next one follows by a tail call.
+/// The kernel runs the same steps as programs of their own, each of which hands over to the next by a tail call.
 /// Returns whether `scratch` was filled.
 pub fn observe<B: Bytes, T: Tables>(
     bytes: B,
@@ -22,6 +23,9 @@ pub fn observe<B: Bytes, T: Tables>(
         return false;
     }
     packet::parse(bytes, frame, tables.ports(), scratch);
-    account(scratch, tables, now());
+    let now_ns = now();
+    if account(scratch, tables, now_ns) {
+        round_trip(scratch, tables, now_ns);
+    }
     true
 }

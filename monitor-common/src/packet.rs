@@ -17,7 +17,7 @@ pub use ip::{Address, Ip};
 pub use quote::Quote;
 pub use stop::{Cause, Header, Layer, Stop};
 
-use crate::frame::Frame;
+use crate::frame::{Frame, UNTRACKED};
 use crate::wire::Bytes;
 use crate::wire::geneve::Ports;
 
@@ -33,6 +33,8 @@ pub struct Packet {
     pub inner: Ip,
     /// What is known besides the bytes.
     pub frame: Frame,
+    /// Where that payload ends.
+    payload_end: u32,
     /// VNI of the Geneve header.
     pub vni: u32,
     /// Data of OVN's option ([`crate::wire::geneve::ovn_ports`] splits it).
@@ -57,8 +59,14 @@ pub struct Packet {
     pub destination_port: u16,
     /// Checksum of the outer UDP header.
     pub udp_checksum: u16,
+    /// Where the outer payload of a tunnel packet or ICMP message begins that is still to be parsed, or 0.
+    payload: u16,
+    /// Slot of the tunnel, once it is known.
+    pub(crate) slot: u16,
     /// Where the Geneve header stands.
     pub geneve_offset: u16,
+    /// Version, options length, O, C and reserved bits of the Geneve header, as they stand.
+    pub geneve_first: u16,
     /// Protocol type of the Geneve header.
     pub geneve_protocol: u16,
     /// Length of the Geneve options, in bytes.
@@ -104,7 +112,7 @@ pub struct Packet {
     pub icmp_code: u8,
     /// 1 when there is an ICMP header.
     pub has_icmp: u8,
-    reserved: [u8; 1],
+    reserved: [u8; 7],
 }
 
 impl Packet {
@@ -164,8 +172,27 @@ impl Packet {
 }
 
 /// Parses a frame into `packet`, whatever `packet` held before; `ports` are the tunnel's.
-#[inline(always)]
 pub fn parse<B: Bytes>(bytes: B, frame: &Frame, ports: Ports, packet: &mut Packet) {
-    *packet = Packet { frame: *frame, ..Packet::default() };
+    if parse_outer(bytes, frame, ports, packet) {
+        parse_inner(bytes, ports, packet);
+    }
+}
+
+/// The first half of [`parse`]: the underlay packet. Returns whether the other half has something to do.
+#[inline(always)]
+pub fn parse_outer<B: Bytes>(bytes: B, frame: &Frame, ports: Ports, packet: &mut Packet) -> bool {
+    *packet = Packet { frame: *frame, slot: UNTRACKED, ..Packet::default() };
     outer::parse(bytes, ports, packet);
+    packet.payload != 0
+}
+
+/// The second half of [`parse`]: what is in the tunnel, or what an ICMP message quotes.
+#[inline(always)]
+pub fn parse_inner<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
+    let (offset, end) = (bytes.settle(packet.payload as usize), bytes.settle(packet.payload_end as usize));
+    if packet.has_geneve() {
+        inner::parse(bytes, offset, end, packet);
+    } else {
+        quote::outer_error(bytes, offset, end, ports, packet);
+    }
 }

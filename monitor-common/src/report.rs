@@ -2,10 +2,10 @@
 
 use crate::event::{self, Event, Head, Kind};
 use crate::frame::Frame;
+use crate::frame::UNTRACKED;
 use crate::packet::{Address, Packet};
 use crate::rtt::{Leg, Sample};
 use crate::tables::Tables;
-use crate::tunnel::UNTRACKED;
 
 /// A sample with what its event needs.
 pub(crate) struct Match {

@@ -18,7 +18,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::flow::Flow;
 use crate::frame::Direction;
-use crate::tunnel::UNTRACKED;
+use crate::frame::UNTRACKED;
 
 /// How a sample was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -186,7 +186,7 @@ pub fn timestamp(
         }
     }
     let ahead = segment.tsval.wrapping_sub(flow.newest[own]) as i32;
-    if ahead > 0 || ahead < RESTART {
+    if !(RESTART..=0).contains(&ahead) {
         flow.newest[own] = segment.tsval;
         if segment.has_payload && (flow.stamp[own].kind() == CLOSED || ahead < RESTART) {
             at = if at == 0 { now() } else { at };

@@ -11,9 +11,8 @@ use crate::frame::Direction;
 use crate::packet::Address;
 use crate::tables::Tables;
 
-/// What the slot numbers in flows and events say when there is no slot.
-pub const UNTRACKED: u16 = u16::MAX;
-/// The largest table of tunnels, so that a slot number fits into 16 bits with [`UNTRACKED`] to spare.
+/// The largest table of tunnels, so that a slot number fits into 16 bits with
+/// [`crate::frame::UNTRACKED`] to spare.
 pub const MAX_SLOTS: u32 = 1 << 15;
 
 /// A tunnel: the key, and the slot's content. All zero: the slot is free.

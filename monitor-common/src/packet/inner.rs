@@ -1,12 +1,23 @@
 //! The packet inside the tunnel. `end` is where its bytes end, by the lengths of the outer headers.
 
-use super::stop::{Fault, Header};
-use super::{Packet, ip, outer, quote};
-use crate::wire::{Bytes, arp, bfd, ethernet as eth, icmp, tcp, udp};
+use super::stop::{Fault, Header, Layer};
+use super::{Malformed, Packet, ip, outer, quote};
+use crate::wire::{Bytes, arp, bfd, ethernet as eth, geneve, icmp, tcp, udp};
 
-/// An inner Ethernet frame at `offset`.
+/// The payload of a Geneve header, from `offset` to `end`.
 #[inline(always)]
-pub(super) fn ethernet<B: Bytes>(bytes: B, offset: usize, end: usize, packet: &mut Packet) -> Result<(), Fault> {
+pub(super) fn parse<B: Bytes>(bytes: B, offset: usize, end: usize, packet: &mut Packet) {
+    let result = match packet.geneve_protocol {
+        geneve::ETHERNET => ethernet(bytes, offset, end, packet),
+        ethertype => network(bytes, offset, ethertype, end, packet),
+    };
+    if let Err(fault) = result {
+        outer::reject(packet, Malformed::Inner, Layer::Inner, fault);
+    }
+}
+
+#[inline(always)]
+fn ethernet<B: Bytes>(bytes: B, offset: usize, end: usize, packet: &mut Packet) -> Result<(), Fault> {
     let window = take::<B, { eth::LENGTH }>(bytes, offset, end, Header::Ethernet)?;
     packet.inner_ethernet = offset as u16;
     let ethertype = eth::Ethernet(window).ethertype();
@@ -27,15 +38,9 @@ pub(super) fn ethernet<B: Bytes>(bytes: B, offset: usize, end: usize, packet: &m
     }
 }
 
-/// An inner IP packet at `offset`.
-#[inline(always)]
-pub(super) fn network<B: Bytes>(
-    bytes: B,
-    offset: usize,
-    ethertype: u16,
-    end: usize,
-    packet: &mut Packet,
-) -> Result<(), Fault> {
+/// An inner IP packet at `offset`. Out of line: it stands in Ethernet, or in Geneve itself.
+#[inline(never)]
+fn network<B: Bytes>(bytes: B, offset: usize, ethertype: u16, end: usize, packet: &mut Packet) -> Result<(), Fault> {
     packet.inner_ethertype = ethertype;
     ip::parse(bytes, offset, ethertype, packet.frame.length, &mut packet.inner)?;
     let header = if packet.inner.version == 4 { Header::Ipv4 } else { Header::Ipv6 };

@@ -1,10 +1,10 @@
-//! The underlay packet: Ethernet, tags, IP, UDP, Geneve with its options.
+//! The underlay packet: Ethernet, tags, IP, UDP, Geneve with its options; where its payload stands.
 //!
 //! Whatever stops the parse before the destination port is known makes the packet [`Class::Other`]: it may be
 //! anybody's. From there on it is ours, and a fault makes it malformed.
 
 use super::stop::{Fault, Header, Layer};
-use super::{Cause, Class, Malformed, Packet, Stop, inner, ip, quote};
+use super::{Cause, Class, Malformed, Packet, ip};
 use crate::wire::geneve::Ports;
 use crate::wire::{Bytes, Window, ethernet, geneve, icmp, udp};
 
@@ -21,7 +21,9 @@ pub(super) fn parse<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
         udp::PROTOCOL if packet.outer.is_later_fragment() => packet.set_class(Class::Fragment),
         udp::PROTOCOL => transport(bytes, ports, packet),
         icmp::PROTOCOL_V4 | icmp::PROTOCOL_V6 if !packet.outer.is_later_fragment() => {
-            quote::outer_error(bytes, ports, packet);
+            let end = u32::from(packet.outer.offset) + packet.outer.length;
+            packet.payload = packet.outer.payload;
+            packet.payload_end = if end < packet.frame.length { end } else { packet.frame.length };
         }
         _ => {}
     }
@@ -84,27 +86,26 @@ fn transport<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
     }
     packet.set_class(Class::Geneve);
     if let Err((reason, fault)) = tunnel(bytes, offset, header.length(), packet) {
-        let mut stop = fault.stop(Layer::Outer, &packet.frame);
-        if reason == Malformed::Inner {
-            stop.layer = Layer::Inner;
-        }
-        if packet.outer.more_fragments() && stop.cause == Cause::Truncated {
-            stop.cause = Cause::NotInFragment;
-        }
-        packet.set_stop(stop);
-        if is_fatal(reason, stop) {
-            packet.set_malformed(reason);
-        }
+        reject(packet, reason, Layer::Outer, fault);
     }
 }
 
-/// A header that was not captured, or an inner one that a later fragment holds, is not the packet's fault.
+/// Notes where the parse of a tunnel packet stopped. A header that was not captured, or an inner one that a later
+/// fragment holds, is not the packet's fault; anything else makes it malformed.
 #[inline(always)]
-fn is_fatal(reason: Malformed, stop: Stop) -> bool {
-    match stop.cause {
+pub(super) fn reject(packet: &mut Packet, reason: Malformed, layer: Layer, fault: Fault) {
+    let mut stop = fault.stop(layer, &packet.frame);
+    if packet.outer.more_fragments() && stop.cause == Cause::Truncated {
+        stop.cause = Cause::NotInFragment;
+    }
+    packet.set_stop(stop);
+    let is_fatal = match stop.cause {
         Cause::Truncated | Cause::Invalid => true,
         Cause::NotInFragment => reason != Malformed::Inner,
         Cause::TooDeep | Cause::NotCaptured => false,
+    };
+    if is_fatal {
+        packet.set_malformed(reason);
     }
 }
 
@@ -129,22 +130,19 @@ fn tunnel<B: Bytes>(bytes: B, offset: usize, announced: u32, packet: &mut Packet
     packet.options_length = header.options_length() as u16;
     let payload = after + packet.options_length as usize;
     if payload > end {
-        let fault = if packet.outer.more_fragments() { Fault::cut } else { Fault::invalid };
-        return Err((Malformed::Options, fault(Header::Option)));
+        let is_cut = packet.outer.more_fragments();
+        let fault = if is_cut { Fault::cut(Header::Option) } else { Fault::invalid(Header::Option) };
+        return Err((Malformed::Options, fault));
     }
     options(bytes, bytes.settle(after), packet)?;
     match header.protocol() {
-        geneve::ETHERNET => inner::ethernet(bytes, bytes.settle(payload), end, packet),
-        ethertype @ (ethernet::IPV4 | ethernet::IPV6) => {
-            inner::network(bytes, bytes.settle(payload), ethertype, end, packet)
+        geneve::ETHERNET | ethernet::IPV4 | ethernet::IPV6 => {
+            packet.payload = payload as u16;
+            packet.payload_end = end as u32;
         }
-        _ => {
-            packet.set_class(Class::Opaque);
-            Ok(())
-        }
+        _ => packet.set_class(Class::Opaque),
     }
-    .map_err(|fault| (Malformed::Inner, fault))?;
-    if packet.control() {
+    if header.control() {
         packet.set_class(Class::Control);
     }
     Ok(())
@@ -164,7 +162,7 @@ fn payload_end(offset: usize, announced: u32, packet: &Packet) -> Result<usize, 
     }
     let end = offset + if length < room { length } else { room } as usize;
     if end > packet.frame.length as usize {
-        return Err((Malformed::Truncated, Fault::missing(ip_header(outer.version), end)));
+        return Err((Malformed::Truncated, Fault::cut(ip_header(outer.version))));
     }
     Ok(end)
 }

@@ -31,8 +31,7 @@ pub struct Quote {
 
 /// An outer ICMP or ICMPv6 message; one that quotes a tunnel packet makes the packet [`Class::IcmpError`].
 #[inline(always)]
-pub(super) fn outer_error<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
-    let offset = bytes.settle(packet.outer.payload as usize);
+pub(super) fn outer_error<B: Bytes>(bytes: B, offset: usize, end: usize, ports: Ports, packet: &mut Packet) {
     let Some(window) = bytes.window::<{ icmp::LENGTH }>(offset) else { return };
     let (header, protocol) = (icmp::Icmp(window), packet.outer.protocol);
     packet.has_icmp = 1;
@@ -42,18 +41,17 @@ pub(super) fn outer_error<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet)
         return;
     }
     packet.icmp_mtu = header.mtu(protocol);
-    let ip_end = u32::from(packet.outer.offset) + packet.outer.length;
-    let end = if ip_end < packet.frame.length { ip_end } else { packet.frame.length };
-    parse(bytes, offset + icmp::LENGTH, end as usize, protocol, packet);
+    parse(bytes, offset + icmp::LENGTH, end, protocol, packet);
     let quote = &packet.quote;
     if quote.has_ports != 0 && quote.ip.protocol == udp::PROTOCOL && ports.contains(quote.destination_port) {
         packet.set_class(Class::IcmpError);
-        vni(bytes, end as usize, packet);
+        vni(bytes, end, packet);
     }
 }
 
-/// The packet that a message over `protocol` quotes at `offset`: IP header and ports, as far as they go.
-#[inline(always)]
+/// The packet that a message over `protocol` quotes at `offset`: IP header and ports, as far as they go. Out of line:
+/// the message is the outer packet or the inner one.
+#[inline(never)]
 pub(super) fn parse<B: Bytes>(bytes: B, offset: usize, end: usize, protocol: u8, packet: &mut Packet) {
     let offset = bytes.settle(offset);
     let ethertype = if protocol == icmp::PROTOCOL_V4 { ethernet::IPV4 } else { ethernet::IPV6 };

@@ -1,5 +1,7 @@
 //! Where a parse stopped, as a value.
 
+use core::num::NonZeroU32;
+
 use crate::frame::Frame;
 
 /// Which of the nested packets a header belongs to.
@@ -65,8 +67,8 @@ pub enum Cause {
 pub struct Stop {
     /// Which packet.
     pub layer: Layer,
-    /// Which header of it.
-    pub header: Header,
+    /// Index of the [`Header`] of it.
+    header: u8,
     /// Why.
     pub cause: Cause,
 }
@@ -74,7 +76,7 @@ pub struct Stop {
 impl Stop {
     #[inline(always)]
     pub(super) fn encode(self) -> [u8; 3] {
-        [self.cause as u8, self.layer as u8, self.header as u8]
+        [self.cause as u8, self.layer as u8, self.header]
     }
 
     pub(super) fn decode([cause, layer, header]: [u8; 3]) -> Option<Self> {
@@ -87,8 +89,12 @@ impl Stop {
             _ => return None,
         };
         let layer = [Layer::Outer, Layer::Inner, Layer::Quoted][layer as usize % 3];
-        let header = HEADERS[header as usize % HEADERS.len()];
         Some(Self { layer, header, cause })
+    }
+
+    /// Which header of it.
+    pub fn header(self) -> Header {
+        HEADERS[usize::from(self.header) % HEADERS.len()]
     }
 
     /// The words that `--packets` prints, such as `truncated: inner tcp`.
@@ -105,7 +111,7 @@ impl Stop {
             Layer::Inner => "inner",
             Layer::Quoted => "quoted",
         };
-        [cause, layer, NAMES[self.header as usize]]
+        [cause, layer, NAMES[usize::from(self.header) % NAMES.len()]]
     }
 }
 
@@ -140,53 +146,63 @@ const NAMES: [&str; 12] = [
 ];
 
 /// Why a step of the parser failed, before it is known which bytes exist.
+///
+/// One scalar, so that it can be returned from a BPF subprogram: 16 bits of where the header would have ended, 8 bits
+/// of header, 8 bits of kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    header: Header,
-    /// Where the header would have ended; the special values below say that bytes were not the problem.
-    end: u32,
-}
+pub(super) struct Fault(NonZeroU32);
 
-const INVALID: u32 = 0;
-const TOO_DEEP: u32 = u32::MAX;
-const CUT: u32 = u32::MAX - 1;
+const MISSING: u32 = 1;
+const CUT: u32 = 2;
+const INVALID: u32 = 3;
+const TOO_DEEP: u32 = 4;
 
 impl Fault {
+    #[inline(always)]
+    const fn new(kind: u32, header: Header, end: u32) -> Self {
+        match NonZeroU32::new(end << 16 | (header as u32) << 8 | kind) {
+            Some(fault) => Self(fault),
+            None => Self(NonZeroU32::MAX),
+        }
+    }
+
     /// The header would have ended at `end`.
     #[inline(always)]
-    pub(super) fn missing(header: Header, end: usize) -> Self {
-        Self { header, end: end as u32 }
+    pub(super) const fn missing(header: Header, end: usize) -> Self {
+        Self::new(MISSING, header, end as u32)
     }
 
     /// The packet ends before the header does, by its own lengths.
     #[inline(always)]
-    pub(super) fn cut(header: Header) -> Self {
-        Self { header, end: CUT }
+    pub(super) const fn cut(header: Header) -> Self {
+        Self::new(CUT, header, 0)
     }
 
     /// The header contradicts itself or its surroundings.
     #[inline(always)]
-    pub(super) fn invalid(header: Header) -> Self {
-        Self { header, end: INVALID }
+    pub(super) const fn invalid(header: Header) -> Self {
+        Self::new(INVALID, header, 0)
     }
 
     /// The header stands deeper than the parser looks.
     #[inline(always)]
-    pub(super) fn too_deep(header: Header) -> Self {
-        Self { header, end: TOO_DEEP }
+    pub(super) const fn too_deep(header: Header) -> Self {
+        Self::new(TOO_DEEP, header, 0)
     }
 
     /// The stop that this fault in a `frame` amounts to.
     #[inline(always)]
     pub(super) fn stop(self, layer: Layer, frame: &Frame) -> Stop {
-        let cause = match self.end {
+        let fault = self.0.get();
+        let end = fault >> 16;
+        let cause = match fault & 0xff {
             INVALID => Cause::Invalid,
-            TOO_DEEP => Cause::TooDeep,
-            end if end > frame.length => Cause::Truncated,
-            end if end > frame.captured => Cause::NotCaptured,
+            CUT => Cause::Truncated,
+            MISSING if end > frame.length => Cause::Truncated,
+            MISSING if end > frame.captured => Cause::NotCaptured,
             _ => Cause::TooDeep,
         };
-        Stop { layer, header: self.header, cause }
+        Stop { layer, header: (fault >> 8) as u8, cause }
     }
 }
 
@@ -197,8 +213,9 @@ mod tests {
     #[test]
     fn a_stop_survives_its_encoding() {
         for header in HEADERS {
-            let stop = Stop { layer: Layer::Quoted, header, cause: Cause::NotCaptured };
+            let stop = Stop { layer: Layer::Quoted, header: header as u8, cause: Cause::NotCaptured };
             assert_eq!(Stop::decode(stop.encode()), Some(stop));
+            assert_eq!(stop.header(), header);
         }
         assert_eq!(Stop::decode([0, 1, 2]), None);
     }
