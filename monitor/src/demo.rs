@@ -88,19 +88,8 @@ impl Demo {
         let [one, two] = Node::BOTH.map(|node| Family::BOTH.map(|family| node.underlay(family).to_string()));
         text += &format!("{:<24} ◀── {:^18} ──▶ {}\n", one.join(" "), "eth0, 1500 bytes", two.join(" "));
         text += &format!("tunnel: {}\n", self.encapsulator);
-        text += &format!("fault: {}\n", self.fault.effect());
+        text += &format!("fault: {}\n", impairment::effect(self.fault));
         text + &format!("look inside: nsenter --net={} tcpdump -ni eth0\n", self.nodes[0].namespace.path())
-    }
-}
-
-impl Fault {
-    fn effect(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Latency => "latency, each packet waits 10 ms, so each round trip takes 20 ms longer",
-            Self::Mtu => "mtu, IP packets of more than 1400 bytes vanish on the underlay without an ICMP error",
-            Self::Loss => "loss, one of 20 tunnel packets towards node 2 is lost",
-        }
     }
 }
 

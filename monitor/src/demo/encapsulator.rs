@@ -63,11 +63,15 @@ impl Encapsulator {
             let [a, b, c] = self.pods.each_ref().map(|pod| pod.tap.as_fd());
             let sockets = [self.v4.receive.as_fd(), self.v6.receive.as_fd()];
             let [pod_a, pod_b, pod_c, v4, v6] = sys::wait_readable([a, b, c, sockets[0], sockets[1]], STOP_CHECK)?;
-            for index in [pod_a, pod_b, pod_c].iter().enumerate().filter_map(|(index, ready)| ready.then_some(index)) {
-                self.encapsulate(index)?;
+            for (index, readable) in [pod_a, pod_b, pod_c].into_iter().enumerate() {
+                if readable {
+                    self.encapsulate(index)?;
+                }
             }
-            for (underlay, _) in [(&self.v4, v4), (&self.v6, v6)].iter().filter(|(_, ready)| *ready) {
-                self.decapsulate(underlay, &mut buffer);
+            for (underlay, readable) in [(&self.v4, v4), (&self.v6, v6)] {
+                if readable {
+                    self.decapsulate(underlay, &mut buffer);
+                }
             }
         }
         Ok(())

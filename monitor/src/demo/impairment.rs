@@ -8,13 +8,28 @@ use super::{
 };
 
 /// Added to each frame in each direction, so twice to a round trip.
-pub(super) const DELAY: Duration = Duration::from_millis(10);
+const DELAY: Duration = Duration::from_millis(10);
 /// One Geneve frame in so many is lost.
-pub(super) const LOSS_PERIOD: u64 = 20;
+const LOSS_PERIOD: u64 = 20;
 /// The longest IP packet that crosses the underlay under `Fault::Mtu`.
-pub(super) const PATH_MTU_BYTES: usize = 1400;
+const PATH_MTU_BYTES: usize = 1400;
 
 const ETHERNET_BYTES: usize = 14;
+
+/// What a fault does, told to the user.
+pub(super) fn effect(fault: Fault) -> String {
+    let delay_ms = DELAY.as_millis();
+    match fault {
+        Fault::None => "none".to_owned(),
+        Fault::Latency => {
+            format!("latency, each packet waits {delay_ms} ms, so each round trip takes {} ms longer", 2 * delay_ms)
+        }
+        Fault::Mtu => {
+            format!("mtu, IP packets of more than {PATH_MTU_BYTES} bytes vanish on the underlay without an ICMP error")
+        }
+        Fault::Loss => format!("loss, one of {LOSS_PERIOD} tunnel packets towards node 2 is lost"),
+    }
+}
 
 /// What happens to one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

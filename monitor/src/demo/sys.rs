@@ -71,7 +71,8 @@ pub(super) fn wait_readable<const N: usize>(fds: [BorrowedFd; N], timeout: Durat
     // SAFETY: `polled` has N entries and, like `timeout`, lives until the call returns; no signal mask is given.
     let result = unsafe { libc::ppoll(polled.as_mut_ptr(), N as libc::nfds_t, &raw const timeout, std::ptr::null()) };
     match check(result) {
-        Ok(_) => Ok(polled.map(|one| one.revents & libc::POLLIN != 0)),
+        // An error counts too: the next read reports it.
+        Ok(_) => Ok(polled.map(|one| one.revents != 0)),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok([false; N]),
         Err(error) => Err(error),
     }
