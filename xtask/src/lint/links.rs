@@ -14,7 +14,7 @@ pub(super) fn offences() -> Result<Vec<String>> {
         let text = fs::read_to_string(&document).with_context(|| format!("cannot read {}", document.display()))?;
         let shown = document.strip_prefix(workspace()).unwrap_or(&document).display();
         for (number, line) in lines_outside_of_blocks(&text) {
-            let bad = broken(line, document.parent().unwrap_or(workspace()), workspace());
+            let bad = broken(line, document.parent().unwrap_or(&document), workspace());
             found.extend(bad.into_iter().map(|name| format!("{shown}:{number}: {name} does not exist")));
         }
     }
