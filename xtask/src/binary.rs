@@ -11,9 +11,12 @@ use crate::{
 };
 
 /// Sets the machine up, builds one release binary, and gives the command that runs it as root.
-pub(crate) fn release(package: &str, name: &str) -> Result<Command> {
+///
+/// The package is not named: with the same selection of packages everywhere, cargo has the same features everywhere, and
+/// does not compile the BPF programs anew.
+pub(crate) fn release(name: &str) -> Result<Command> {
     setup::run(&setup::Options { tests: false })?;
-    step(command("cargo", ["build", "--release", "--package", package, "--bin", name]))?;
+    step(command("cargo", ["build", "--release", "--bin", name]))?;
     let mut binary = Command::new(target_folder().join("release").join(name));
     binary.current_dir(env::current_dir()?);
     Rights::of_caller().raise(binary)
@@ -21,7 +24,7 @@ pub(crate) fn release(package: &str, name: &str) -> Result<Command> {
 
 /// Becomes a binary of the `tests` crate: these are the verbs that need the product.
 pub(crate) fn become_tool(name: &str, arguments: &[OsString]) -> Result<()> {
-    let mut tool = release("tests", name)?;
+    let mut tool = release(name)?;
     tool.args(arguments);
     command::replace_with(tool)
 }

@@ -15,10 +15,10 @@ pub(crate) struct Options {
     release: bool,
 }
 
-/// Builds the package `monitor`.
+/// Builds the binary of the package `monitor`.
 pub(crate) fn run(options: &Options) -> Result<()> {
     setup::run(&setup::Options { tests: false })?;
-    let mut build = command("cargo", ["build", "--package", "monitor"]);
+    let mut build = command("cargo", ["build", "--bin", "tunmon"]);
     if options.release {
         build.arg("--release");
     }

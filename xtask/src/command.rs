@@ -85,11 +85,11 @@ fn quote(word: &str) -> String {
     let first = word.lines().next().unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@%".contains(c);
     if word.contains('\n') {
-        format!("'{first} …'")
+        format!("'{} …'", first.trim_start_matches("# "))
     } else if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {
-        format!("'{word}'")
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn command_lines_are_shown_as_typed() {
-        let shown = describe(&command("cargo", ["test", "a b", "", "--x=1"]));
-        assert_eq!(shown, "cargo test 'a b' '' --x=1");
+        let shown = describe(&command("cargo", ["test", "a b", "", "--x=1", "c'd"]));
+        assert_eq!(shown, r"cargo test 'a b' '' --x=1 'c'\''d'");
     }
 
     #[test]

@@ -65,10 +65,7 @@ fn format() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    let workspace = ["clippy", "--workspace", "--exclude", "monitor-ebpf", "--all-targets"];
-    let mut clippy = command("cargo", workspace);
-    clippy.args(["--", "-D", "warnings"]);
-    step(clippy)
+    step(command("cargo", ["clippy", "--all-targets", "--", "-D", "warnings"]))
 }
 
 fn bpf_clippy() -> Result<()> {

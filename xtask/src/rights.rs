@@ -52,11 +52,15 @@ impl Rights {
 
 /// Keeps the variables that our own programs and tests read; sudo drops the rest.
 pub(crate) fn sudo_options() -> Vec<String> {
-    let kept = ["CARGO_", "PROPTEST_", "RUST_", "TUNMON_"];
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let mut names: Vec<_> = names.filter(|name| kept.iter().any(|prefix| name.starts_with(prefix))).collect();
-    names.sort();
-    if names.is_empty() { Vec::new() } else { vec![format!("--preserve-env={}", names.join(","))] }
+    let mut kept: Vec<_> = names.filter(|name| is_ours(name)).collect();
+    kept.sort();
+    if kept.is_empty() { Vec::new() } else { vec![format!("--preserve-env={}", kept.join(","))] }
+}
+
+fn is_ours(variable: &str) -> bool {
+    let exact = ["CARGO_MANIFEST_DIR", "RUST_BACKTRACE", "RUST_LOG", "RUST_TEST_THREADS"];
+    exact.contains(&variable) || ["PROPTEST_", "TUNMON_"].iter().any(|prefix| variable.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -80,5 +84,11 @@ mod tests {
     fn without_either_the_command_is_named() {
         let error = Rights::None.raise(command("ip", ["link"])).unwrap_err().to_string();
         assert_eq!(error, "`ip link` needs root: run this as root or install sudo");
+    }
+
+    #[test]
+    fn only_our_variables_pass_sudo() {
+        assert!(is_ours("TUNMON_LISTEN") && is_ours("CARGO_MANIFEST_DIR") && is_ours("RUST_LOG"));
+        assert!(!is_ours("PATH") && !is_ours("LD_LIBRARY_PATH") && !is_ours("HOME"));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Options {
 
 /// Becomes tunmon.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut tunmon = binary::release("monitor", "tunmon")?;
+    let mut tunmon = binary::release("tunmon")?;
     tunmon.args(&options.arguments);
     command::replace_with(tunmon)
 }

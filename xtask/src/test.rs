@@ -33,16 +33,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.no_setup {
         setup::run(&setup::Options { tests: true })?;
     }
-    // Built before they run, so that the compiler's output and the tests' do not mix. The live tests start the daemon.
-    step(command("cargo", ["build", "--package", "monitor"]))?;
-    step(command("cargo", ["test", "--workspace", "--exclude", "monitor-ebpf", "--no-run"]))?;
-
+    // Built before they run, so that the compiler's output and the tests' do not mix; with the daemon for the live tests.
+    step(command("cargo", ["build", "--bins", "--tests"]))?;
     let mut tally = Tally::default();
-    let mut success = true;
-    for mut part in parts(Rights::of_caller()) {
-        part.args(options.filter.iter()).arg("--show-output");
-        success &= output::run(part, &mut tally)?;
-    }
+    let mut success = output::run(cargo_test(Rights::of_caller(), options.filter.as_deref()), &mut tally)?;
     if let Err(error) = gate(options, &mut tally) {
         say(&format!("{error:#}"));
         tally.close(false);
@@ -56,36 +50,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The test runs: one where all runs as the caller, two where a part is for sudo.
-fn parts(rights: Rights) -> Vec<Command> {
-    let all = ["test", "--no-fail-fast", "--workspace", "--exclude=monitor-ebpf"];
+/// One run for all, because cargo compiles the BPF programs anew for another selection of packages.
+fn cargo_test(rights: Rights, filter: Option<&str>) -> Command {
+    let mut test = command("cargo", ["test", "--no-fail-fast"]);
     match rights {
-        Rights::Root => vec![separated(command("cargo", all))],
-        Rights::None => {
-            say("neither root nor sudo: TESTS THAT NEED ROOT ARE SKIPPED");
-            vec![separated(command("cargo", all))]
-        }
+        Rights::Root => {}
         Rights::Sudo => {
             say("the tests of the crate `tests` need root, so they alone run under sudo");
-            let mut host = command("cargo", all);
-            host.arg("--exclude=tests");
-            let mut rooted = command("cargo", ["test", "--no-fail-fast", "--package=tests"]);
-            rooted.arg("--config").arg(sudo_runner());
-            vec![separated(host), separated(rooted)]
+            test.arg("--config").arg(sudo_runner());
         }
+        Rights::None => say("neither root nor sudo: TESTS THAT NEED ROOT ARE SKIPPED"),
     }
+    test.arg("--").args(filter).arg("--show-output");
+    test
 }
 
-fn separated(mut cargo_test: Command) -> Command {
-    cargo_test.arg("--");
-    cargo_test
-}
-
-/// The setting by which cargo starts each test program under sudo.
+/// The setting by which cargo starts test programs; it does so in the folder of their package.
 fn sudo_runner() -> String {
-    let words = std::iter::once("sudo".to_owned()).chain(rights::sudo_options());
-    let words: Vec<_> = words.map(|word| format!("\"{word}\"")).collect();
-    format!("target.'cfg(all())'.runner=[{}]", words.join(","))
+    let sudo = ["sudo".to_owned()].into_iter().chain(rights::sudo_options()).collect::<Vec<_>>().join(" ");
+    let script = format!("case $PWD in */tests) exec {sudo} \"$@\";; *) exec \"$@\";; esac");
+    format!("target.'cfg(all())'.runner=['sh', '-c', '{script}', 'runner']")
 }
 
 fn gate(options: &Options, tally: &mut Tally) -> Result<()> {
@@ -97,7 +81,7 @@ fn gate(options: &Options, tally: &mut Tally) -> Result<()> {
         tally.line("SKIPPED: the verifier gate: needs root");
         return Ok(());
     }
-    step(binary::release("tests", "verify")?)
+    step(binary::release("verify")?)
 }
 
 fn report(tally: &Tally) {
@@ -117,16 +101,18 @@ mod tests {
     use crate::command::describe;
 
     #[test]
-    fn root_runs_everything_at_once() {
-        let parts: Vec<_> = parts(Rights::Root).iter().map(describe).collect();
-        assert_eq!(parts, ["cargo test --no-fail-fast --workspace --exclude=monitor-ebpf --"]);
+    fn root_runs_the_tests_directly() {
+        assert_eq!(describe(&cargo_test(Rights::Root, None)), "cargo test --no-fail-fast -- --show-output");
+    }
+
+    #[test]
+    fn a_filter_goes_to_the_test_programs() {
+        assert!(describe(&cargo_test(Rights::None, Some("geneve"))).ends_with("-- geneve --show-output"));
     }
 
     #[test]
     fn sudo_is_for_the_tests_crate_alone() {
-        let parts: Vec<_> = parts(Rights::Sudo).iter().map(describe).collect();
-        assert_eq!(parts.len(), 2);
-        assert!(parts[0].contains("--exclude=tests") && !parts[0].contains("sudo"), "{}", parts[0]);
-        assert!(parts[1].contains("--package=tests") && parts[1].contains("runner=[\"sudo\""), "{}", parts[1]);
+        let setting = sudo_runner();
+        assert!(setting.contains("*/tests) exec sudo ") && setting.contains("*) exec \"$@\""), "{setting}");
     }
 }
