@@ -34,10 +34,13 @@ impl Source {
     }
 }
 
-/// Every Rust file below a folder of the workspace; none where the folder is not there.
+/// Every Rust file below a folder of the workspace, except for test modules; none where the folder is not there.
 pub(super) fn sources(folder: &str) -> Result<Vec<Source>> {
     let mut found = Vec::new();
     for file in files(&workspace().join(folder), "rs")? {
+        if file.file_stem().is_some_and(|stem| stem == "tests") {
+            continue;
+        }
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let path = file.strip_prefix(workspace()).unwrap_or(&file).to_owned();
         found.push(Source::new(path, &text));
@@ -64,7 +67,11 @@ pub(super) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
 
 /// Where the test module at the end of a file begins, or the end of the file.
 fn tests_start(code: &str) -> usize {
-    let is_tests = |&(at, mark): &(usize, &str)| code[at + mark.len()..].trim_start().starts_with("mod ");
+    let is_tests = |&(at, mark): &(usize, &str)| {
+        let item = code[at + mark.len()..].trim_start();
+        // `mod tests;` has its code elsewhere and ends nothing here.
+        item.starts_with("mod ") && item.find('{') < item.find(';').or(Some(item.len()))
+    };
     code.match_indices("#[cfg(test)]").find(is_tests).map_or(code.len(), |(at, _)| at)
 }
 
@@ -161,6 +168,8 @@ mod tests {
     #[test]
     fn a_test_only_item_does_not_end_the_code() {
         let source = Source::new("x.rs".into(), "#[cfg(test)]\nuse a::b;\nfn c() {}\n");
+        assert!(source.code.contains("fn c"));
+        let source = Source::new("x.rs".into(), "#[cfg(test)]\nmod tests;\nfn c() {}\n");
         assert!(source.code.contains("fn c"));
     }
 }

@@ -89,12 +89,15 @@ impl Step {
     pub(super) fn advice(&self) -> String {
         match self {
             Self::Packages(names) => {
-                format!("setup could not install Debian packages; is there a network? By hand: {}", names.join(" "))
+                format!(
+                    "could not install Debian packages, by hand they are: {} (no network, no sudo?)",
+                    names.join(" ")
+                )
             }
             Self::Nightly | Self::NightlyComponents(_) | Self::HostComponents(_) => {
-                "setup could not get a Rust toolchain part; is there a network?".to_owned()
+                "could not get a part of the Rust toolchain (no network?)".to_owned()
             }
-            Self::Linker => "setup could not install bpf-linker; is there a network?".to_owned(),
+            Self::Linker => "could not install bpf-linker (no network?)".to_owned(),
         }
     }
 
