@@ -70,7 +70,7 @@ fn tests_start(code: &str) -> usize {
     let is_tests = |&(at, mark): &(usize, &str)| {
         let item = code[at + mark.len()..].trim_start();
         // `mod tests;` has its code elsewhere and ends nothing here.
-        item.starts_with("mod ") && item.find('{') < item.find(';').or(Some(item.len()))
+        item.starts_with("mod ") && item.find(['{', ';']).is_some_and(|end| item[end..].starts_with('{'))
     };
     code.match_indices("#[cfg(test)]").find(is_tests).map_or(code.len(), |(at, _)| at)
 }
@@ -169,7 +169,7 @@ mod tests {
     fn a_test_only_item_does_not_end_the_code() {
         let source = Source::new("x.rs".into(), "#[cfg(test)]\nuse a::b;\nfn c() {}\n");
         assert!(source.code.contains("fn c"));
-        let source = Source::new("x.rs".into(), "#[cfg(test)]\nmod tests;\nfn c() {}\n");
-        assert!(source.code.contains("fn c"));
+        let source = Source::new("x.rs".into(), "#[cfg(test)]\nmod tests;\nconst C: u8 = 0;\n");
+        assert!(source.code.contains("const C"));
     }
 }
