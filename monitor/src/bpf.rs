@@ -7,4 +7,4 @@ pub mod load;
 mod plain;
 
 pub use attach::{Attachment, Ingress};
-pub use load::{Kernel, Sizes};
+pub use load::{Kernel, OBJECT, Sizes};

@@ -16,7 +16,7 @@ use super::plain::Plain;
 use crate::failure::Failure;
 
 /// The object that build.rs compiled.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tunmon"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tunmon"));
 
 /// Bytes that the counters of all tunnels may take, over all possible processors.
 const COUNTERS_BUDGET: usize = 16 << 20;
