@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use monitor::bpf::{Kernel, OBJECT, Sizes};
 use monitor::failure::{Failure, RUNTIME, USAGE};
-use serde_json::json;
+use serde::Serialize;
 use tests::bytecode::object::Object;
 use tests::bytecode::stack;
 
@@ -27,6 +27,7 @@ const LIMITS: [Limit; 4] = [
 ];
 
 /// What a program costs; `None` is what this kernel does not say.
+#[derive(Serialize)]
 struct Cost {
     program: String,
     /// Instructions that the verifier walked.
@@ -81,7 +82,7 @@ fn show(costs: &[Cost], is_json: bool) -> ExitCode {
     }
     for cost in costs {
         if is_json {
-            println!("{}", cost.json());
+            println!("{}", serde_json::to_string(cost).unwrap_or_default());
         } else {
             let [verified, translated, jited, stack] = LIMITS.map(|limit| shown((limit.of)(cost)));
             println!("{:<16}{verified:>10}{translated:>12}{jited:>13}{stack:>13}", cost.program);
@@ -96,18 +97,6 @@ fn show(costs: &[Cost], is_json: bool) -> ExitCode {
         eprintln!("verify: {line}");
     }
     ExitCode::from(if broken.is_empty() && !costs.is_empty() { 0 } else { RUNTIME })
-}
-
-impl Cost {
-    fn json(&self) -> serde_json::Value {
-        json!({
-            "program": self.program,
-            "verified": self.verified,
-            "translated": self.translated,
-            "jited_bytes": self.jited_bytes,
-            "stack_bytes": self.stack_bytes,
-        })
-    }
 }
 
 fn broken(cost: &Cost) -> Vec<String> {

@@ -69,7 +69,7 @@ pub fn states(code: &[Instruction]) -> Result<Vec<Option<Registers>>, Fault> {
         if instruction.to > 10 {
             return Err(Fault::Register(slot));
         }
-        let after = step(instruction, before);
+        let after = step(&code[slot..], before);
         for next in next(instruction, slot) {
             arrive(&mut states, &mut open, slot, next, after)?;
         }
@@ -112,12 +112,14 @@ fn next(instruction: Instruction, slot: usize) -> Vec<usize> {
     }
 }
 
-fn step(instruction: Instruction, mut registers: Registers) -> Registers {
+/// The registers after the first instruction of `code`.
+fn step(code: &[Instruction], mut registers: Registers) -> Registers {
+    let instruction = code[0];
     let Instruction { opcode, to, from, immediate, .. } = instruction;
     match instruction.class() {
         ALU | ALU64 => registers[to] = computed(instruction, &registers),
+        _ if opcode == WIDE => registers[to] = wide(code),
         LOAD => registers[to] = Value::Anything,
-        _ if opcode == WIDE => registers[to] = Value::Anything,
         JUMP if opcode == CALL => registers[..6].fill(Value::Anything),
         // An atomic operation can leave what was there before in a register.
         STORE_REGISTER if opcode & 0xe0 == ATOMIC && immediate & 1 != 0 => {
@@ -127,6 +129,16 @@ fn step(instruction: Instruction, mut registers: Registers) -> Registers {
         _ => {}
     }
     registers
+}
+
+/// The 64-bit constant in two slots; one with a mark stands for an address.
+fn wide(code: &[Instruction]) -> Value {
+    match code {
+        [low, high, ..] if low.from == 0 => {
+            Value::Number(i64::from(high.immediate) << 32 | i64::from(low.immediate as u32))
+        }
+        _ => Value::Anything,
+    }
 }
 
 /// Only what compilers set return values and stack addresses with; all else is anything.

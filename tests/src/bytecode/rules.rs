@@ -103,6 +103,7 @@ mod tests {
         assert_eq!(exits(&[op(0xb4, 0, 0, 0, PASS), OUT], PASS), []);
         assert_eq!(exits(&[op(0xb4, 0, 0, 0, -1), OUT], -1), []);
         assert_eq!(exits(&[set(6, PASS), op(CALL, 0, 0, 0, 12), op(MOVE_REGISTER, 0, 6, 0, 0), OUT], PASS), []);
+        assert_eq!(exits(&[op(WIDE, 0, 0, 0, -1), op(0, 0, 0, 0, 0), OUT], -1), []);
         assert_eq!(exits(&[set(6, -1), op(0xbc, 0, 6, 0, 0), OUT], -1), []);
     }
 
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_computed_or_read_is_caught() {
-        for instruction in [op(ADD, 0, 0, 0, 0), op(0x61, 0, 1, 0, 0), op(WIDE, 0, 0, 0, PASS), op(0xbc, 0, 7, 0, 0)] {
+        for instruction in [op(ADD, 0, 0, 0, 0), op(0x61, 0, 1, 0, 0), op(WIDE, 0, 1, 0, PASS), op(0xbc, 0, 7, 0, 0)] {
             let code = [set(6, PASS), set(0, PASS), instruction, op(0, 0, 0, 0, 0), OUT];
             let code = if instruction.opcode == WIDE { code.to_vec() } else { [&code[..3], &code[4..]].concat() };
             assert_eq!(exits(&code, PASS).len(), 1, "{instruction:?}");
