@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use aya::maps::ProgramArray;
-use aya::programs::{Program, ProgramFd, SchedClassifier, TestRun as _, TestRunOptions, Xdp};
-use aya::{Ebpf, EbpfLoader};
+use aya::programs::{Program, ProgramFd, SchedClassifier, Xdp};
+use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult};
 
 use super::case::Hook;
 
@@ -66,14 +66,12 @@ impl Driver {
 
 /// Runs a program on `frame` as often as `repeat` says; returns its last return value.
 pub fn run(program: &Program, frame: &[u8], repeat: u32) -> Result<i32> {
-    let mut options = TestRunOptions::new();
-    options.data_in = Some(frame);
-    options.repeat = repeat;
-    run_with(program, options)
+    let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::new() };
+    Ok(run_with(program, options)?.return_value as i32)
 }
 
-/// Runs a program with these options; returns its last return value.
-pub fn run_with(program: &Program, options: TestRunOptions<'_>) -> Result<i32> {
+/// Runs a program with these options.
+pub fn run_with(program: &Program, options: TestRunOptions<'_>) -> Result<TestRunResult> {
     let result = if let Ok(xdp) = <&Xdp>::try_from(program) {
         xdp.test_run(options)
     } else if let Ok(classifier) = <&SchedClassifier>::try_from(program) {
@@ -81,5 +79,5 @@ pub fn run_with(program: &Program, options: TestRunOptions<'_>) -> Result<i32> {
     } else {
         bail!("neither XDP nor TC");
     };
-    Ok(result.context("BPF_PROG_TEST_RUN")?.return_value as i32)
+    result.context("BPF_PROG_TEST_RUN")
 }
