@@ -323,7 +323,8 @@ impl Totals {
 
     fn combine(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
         let apply = |own: &mut u64, other: &u64| *own = with(*own, *other);
-        let each = |own: &mut [u64], other: &[u64]| own.iter_mut().zip(other).for_each(|(own, other)| apply(own, other));
+        let each =
+            |own: &mut [u64], other: &[u64]| own.iter_mut().zip(other).for_each(|(own, other)| apply(own, other));
         each(self.classes.as_flattened_mut(), other.classes.as_flattened());
         each(&mut self.malformed, &other.malformed);
         each(self.untracked.as_flattened_mut(), other.untracked.as_flattened());

@@ -10,9 +10,10 @@ use crate::count::{Extent, Share};
 use crate::flow::{self, Key};
 use crate::frame::Frame;
 use crate::packet::{Address, Class};
-use crate::report::{self, Match};
-use crate::rtt::{self, Segment};
-use crate::tables::Tables;
+use crate::report::Match;
+use crate::round_trip::matched;
+use crate::rtt::{self, Leg, Segment};
+use crate::tables::{Next, Tables};
 use crate::tunnel::{self, Tunnel};
 use crate::wire::geneve::{self, Geneve, OptionHeader};
 use crate::wire::tcp::{self, Tcp};
@@ -27,34 +28,36 @@ enum Exit {
     Declined,
 }
 
-/// Observes a packet, or returns `false` when it has to go the long way. `now` is called at most once.
+/// Observes a packet; [`Next::Parse`] says that it was declined. `now` is called at most once.
 #[inline(always)]
-pub fn observe<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> bool {
-    match look(bytes, frame, tables, now) {
-        Ok(share) => seen(tables, frame, Class::Geneve, share.packets),
-        Err(Exit::NotOurs) => seen(tables, frame, Class::Other, frame.packets()),
-        Err(Exit::Declined) => return false,
-    }
-    true
-}
-
-#[inline(always)]
-fn seen<T: Tables>(tables: &mut T, frame: &Frame, class: Class, packets: u32) {
+pub fn observe<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Next {
+    let (class, packets, next) = match look(bytes, frame, tables, now) {
+        Ok((packets, next)) => (Class::Geneve, packets, next),
+        Err(Exit::NotOurs) => (Class::Other, frame.packets(), Next::Done),
+        Err(Exit::Declined) => return Next::Parse,
+    };
     if let Some(totals) = tables.totals(frame.device) {
         totals.seen(frame.direction(), class, packets);
     }
+    next
 }
 
+/// Returns the number of wire packets, and what follows.
 #[inline(always)]
-fn look<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Result<Share, Exit> {
-    let outer = outer(bytes, tables)?;
-    let (vni, payload) = geneve(bytes, frame, &outer)?;
+fn look<B: Bytes, T: Tables>(
+    bytes: B,
+    frame: &Frame,
+    tables: &mut T,
+    now: impl Fn() -> u64,
+) -> Result<(u32, Next), Exit> {
+    let (outer, header) = outer(bytes, tables)?;
+    let (vni, payload) = geneve(bytes, frame, &outer, header)?;
     let inner = inner(bytes, payload, outer.end)?;
     let tunnel = Tunnel::new(frame.device, vni, outer.source, outer.destination, frame.direction());
     let slot = tunnel::find(tables, &tunnel).ok_or(Exit::Declined)?;
-    let found = match inner.segment {
-        Some(segment) => round_trip(tables, &outer, &inner, segment, slot as u16, now)?,
-        None => None,
+    let next = match inner.segment {
+        Some(segment) => round_trip(tables, frame, &outer, &inner, segment, slot as u16, now)?,
+        None => Next::Done,
     };
     let extent = Extent {
         outer_offset: outer.offset as u32,
@@ -67,10 +70,7 @@ fn look<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl 
     if let Some(counters) = tables.counters(slot) {
         counters.traffic_mut(frame.direction()).add(share);
     }
-    if let Some(found) = found {
-        report::matched(tables, frame, &found);
-    }
-    Ok(share)
+    Ok((share.packets, next))
 }
 
 /// The outer headers of a tunnel packet.
@@ -85,9 +85,12 @@ struct Outer {
     end: usize,
 }
 
+/// The UDP and the Geneve header, which one check proves.
+const BOTH: usize = udp::LENGTH + geneve::LENGTH;
+
 /// Ethernet with one tag at most, IP, UDP to a tunnel port.
 #[inline(always)]
-fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<Outer, Exit> {
+fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<(Outer, B::Window<BOTH>), Exit> {
     let window = bytes.window::<{ ethernet::LENGTH }>(0).ok_or(Exit::NotOurs)?;
     let (mut offset, mut ethertype) = (ethernet::LENGTH, ethernet::Ethernet(window).ethertype());
     if ethernet::is_tag(ethertype) {
@@ -101,8 +104,8 @@ fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<Outer, Exit> {
         ethernet::DOT1Q | ethernet::DOT1AD => return Err(Exit::Declined),
         _ => return Err(Exit::NotOurs),
     };
-    let window = bytes.window::<{ udp::LENGTH }>(outer.udp).ok_or(Exit::NotOurs)?;
-    let header = Udp(window);
+    let window = bytes.window::<BOTH>(outer.udp).ok_or(Exit::Declined)?;
+    let header = Udp(window.part::<0, { udp::LENGTH }>());
     if !tables.ports().contains(header.destination_port()) {
         return Err(Exit::NotOurs);
     }
@@ -111,7 +114,7 @@ fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<Outer, Exit> {
         return Err(Exit::Declined);
     }
     outer.end = outer.udp + room as usize;
-    Ok(outer)
+    Ok((outer, window))
 }
 
 #[inline(always)]
@@ -158,13 +161,12 @@ fn is_icmp(protocol: u8) -> bool {
 
 /// Geneve without options or with a single one of one word; returns the VNI and where the inner frame begins.
 #[inline(always)]
-fn geneve<B: Bytes>(bytes: B, frame: &Frame, outer: &Outer) -> Result<(u32, usize), Exit> {
-    let offset = outer.udp + udp::LENGTH;
-    let payload = offset + geneve::LENGTH;
+fn geneve<B: Bytes>(bytes: B, frame: &Frame, outer: &Outer, window: B::Window<BOTH>) -> Result<(u32, usize), Exit> {
+    let payload = outer.udp + BOTH;
     if payload > outer.end || outer.end > frame.length as usize {
         return Err(Exit::Declined);
     }
-    let header = Geneve(bytes.window::<{ geneve::LENGTH }>(offset).ok_or(Exit::Declined)?);
+    let header = Geneve(window.part::<{ udp::LENGTH }, { geneve::LENGTH }>());
     if header.version() != 0 || header.control() || header.protocol() != geneve::ETHERNET {
         return Err(Exit::Declined);
     }
@@ -198,6 +200,8 @@ struct TcpSegment {
     source_port: u16,
     destination_port: u16,
     has_payload: bool,
+    sequence: u32,
+    acknowledgment: u32,
     timestamps: Option<(u32, u32)>,
 }
 
@@ -205,10 +209,11 @@ struct TcpSegment {
 /// ends.
 #[inline(always)]
 fn inner<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<Inner, Exit> {
-    let ethernet = ethernet::Ethernet(bytes.window::<{ ethernet::LENGTH }>(offset).ok_or(Exit::Declined)?);
+    // Ethernet and the shorter IP header, which one check proves.
+    let window = bytes.window::<{ ethernet::LENGTH + ipv4::LENGTH }>(offset).ok_or(Exit::Declined)?;
     let offset = offset + ethernet::LENGTH;
-    let mut inner = match ethernet.ethertype() {
-        ethernet::IPV4 => inner_v4(bytes, offset)?,
+    let mut inner = match ethernet::Ethernet(window.part::<0, { ethernet::LENGTH }>()).ethertype() {
+        ethernet::IPV4 => inner_v4(window.part::<{ ethernet::LENGTH }, { ipv4::LENGTH }>(), offset)?,
         ethernet::IPV6 => inner_v6(bytes, offset)?,
         _ => return Err(Exit::Declined),
     };
@@ -232,8 +237,8 @@ fn inner<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<Inner, Exit> {
 }
 
 #[inline(always)]
-fn inner_v4<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
-    let header = ipv4::Ipv4(bytes.window::<{ ipv4::LENGTH }>(offset).ok_or(Exit::Declined)?);
+fn inner_v4<W: Window<{ ipv4::LENGTH }>>(window: W, offset: usize) -> Result<Inner, Exit> {
+    let header = ipv4::Ipv4(window);
     if header.version_ihl() != 0x45 || header.is_fragment() {
         return Err(Exit::Declined);
     }
@@ -289,6 +294,8 @@ fn tcp<B: Bytes>(bytes: B, end: usize, inner: &mut Inner) -> Result<(), Exit> {
         source_port: header.source_port(),
         destination_port: header.destination_port(),
         has_payload: inner.headers < end,
+        sequence: header.sequence(),
+        acknowledgment: header.acknowledgment(),
         timestamps,
     });
     Ok(())
@@ -309,25 +316,33 @@ fn linux_timestamps<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<(u3
 #[inline(always)]
 fn round_trip<T: Tables>(
     tables: &mut T,
+    frame: &Frame,
     outer: &Outer,
     inner: &Inner,
     segment: TcpSegment,
     slot: u16,
     now: impl Fn() -> u64,
-) -> Result<Option<Match>, Exit> {
+) -> Result<Next, Exit> {
     let ends = [(inner.source, segment.source_port), (inner.destination, segment.destination_port)];
     let key = Key::new(tables.seed(), (outer.source, outer.destination), ends, tcp::PROTOCOL);
     let Some(flow) = flow::find(tables, key) else {
         let is_new = segment.has_payload && segment.timestamps.is_some();
-        return if is_new { Err(Exit::Declined) } else { Ok(None) };
+        return if is_new { Err(Exit::Declined) } else { Ok(Next::Done) };
     };
     if flow.awaits_handshake(key.side) {
         return Err(Exit::Declined);
     }
-    let Some((tsval, tsecr)) = segment.timestamps else { return Ok(None) };
-    let segment = Segment { tsval, tsecr, has_payload: segment.has_payload };
+    let Some((tsval, tsecr)) = segment.timestamps else { return Ok(Next::Done) };
+    let TcpSegment { sequence, acknowledgment, has_payload, .. } = segment;
+    let segment = Segment { tsval, tsecr, sequence, acknowledgment, has_payload };
     let (sample, now_ns) = rtt::timestamp(flow, key.side, segment, slot, now);
-    let Some(sample) = sample else { return Ok(None) };
+    let Some(sample) = sample else { return Ok(Next::Done) };
     let is_due = flow.may_report((now_ns >> 23) as u8);
-    Ok(Some(Match { sample, is_due, now_ns, protocol: tcp::PROTOCOL, ends }))
+    if is_due && let Some(pending) = tables.pending() {
+        pending.begin(now_ns);
+    }
+    let leg = Leg::of_answer(frame.direction());
+    let found = Match { sample, leg, device: frame.device, protocol: tcp::PROTOCOL, ends };
+    matched(tables, &found, is_due);
+    Ok(if is_due { Next::Report } else { Next::Done })
 }

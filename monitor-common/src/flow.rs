@@ -43,7 +43,7 @@ impl Key {
 
 #[inline(always)]
 fn end(seed: u64, (address, port): (Address, u16)) -> u64 {
-    mix(mix(address.0[0] ^ u64::from(port) ^ seed) ^ address.0[1])
+    mix(address.0[0].rotate_left(25) ^ address.0[1] ^ u64::from(port) << 48 ^ seed)
 }
 
 /// A number of an unordered pair.
@@ -69,8 +69,8 @@ const TAG: u32 = 0xffff_ff00;
 pub struct Flow {
     /// The tag, and in the lowest byte the period of the last event.
     tag: u32,
-    /// Per direction the newest TSval.
-    pub(crate) newest: [u32; 2],
+    /// Per direction the sequence number of the data that was stamped.
+    pub(crate) sequence: [u32; 2],
     /// Per direction the slot of the tunnel whose packet was stamped.
     pub(crate) tunnel: [u16; 2],
     /// Per direction the packet that waits for its answer.
@@ -97,7 +97,7 @@ pub enum Inserted {
 
 impl Flow {
     fn fresh(key: Key, now: u32) -> Self {
-        Self { tag: key.tag(), newest: [0; 2], tunnel: [UNTRACKED; 2], stamp: [Stamp::closed(0, now); 2] }
+        Self { tag: key.tag(), sequence: [0; 2], tunnel: [UNTRACKED; 2], stamp: [Stamp::closed(0, now); 2] }
     }
 
     #[inline(always)]
