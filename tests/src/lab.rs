@@ -142,8 +142,8 @@ impl Lab {
     }
 
     /// Stops a node's switch in its tracks until the guard drops: packets wait, none is lost while the queues last.
-    pub fn freeze(&mut self, index: usize) -> Result<Frozen<'_>> {
-        self.nodes[index - 1].freeze()
+    pub fn freeze(&self, index: usize) -> Result<Frozen<'_>> {
+        self.node_at(index).freeze()
     }
 
     /// Waits until no packet has passed node 1's device for `quiet`.

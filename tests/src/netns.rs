@@ -83,7 +83,8 @@ impl Namespace {
     pub fn sysctl(&self, settings: &[(&str, &str)]) -> Result<()> {
         let _inside = self.enter()?;
         for (path, value) in settings {
-            fs::write(format!("/proc/sys/net/{path}"), value).with_context(|| format!("sysctl net/{path} = {value}"))?;
+            fs::write(format!("/proc/sys/net/{path}"), value)
+                .with_context(|| format!("sysctl net/{path} = {value}"))?;
         }
         Ok(())
     }

@@ -77,7 +77,8 @@ impl Ping {
 }
 
 fn parse(text: &str) -> Option<Report> {
-    let times_ms = text.lines().filter_map(|line| line.split_once(" time=")?.1.split(' ').next()?.parse().ok()).collect();
+    let times_ms =
+        text.lines().filter_map(|line| line.split_once(" time=")?.1.split(' ').next()?.parse().ok()).collect();
     let counts = text.lines().find(|line| line.contains("packets transmitted"))?;
     let mut counts = counts.split(", ").map(|part| part.split(' ').next()?.parse().ok());
     Some(Report { times_ms, sent: counts.next()??, received: counts.next()??, summary_ms: parse_summary(text) })

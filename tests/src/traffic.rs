@@ -1,11 +1,11 @@
-//! TCP and UDP between namespaces, by this process's own sockets: it ends when the last byte has arrived.
+//! TCP between namespaces, by this process's own sockets: it ends when the last byte has arrived.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 
 use crate::netns::Namespace;
 
@@ -31,15 +31,6 @@ pub fn tcp(from: &Namespace, to: &Namespace, address: IpAddr, bytes: usize, roun
         let echoed = echo.join().map_err(|_| anyhow!("the server panicked"))?;
         sent.and(echoed)
     })
-}
-
-/// One UDP datagram that nobody needs to answer.
-pub fn udp(from: &Namespace, to: SocketAddr, payload: &[u8]) -> Result<()> {
-    let _inside = from.enter()?;
-    let any: IpAddr = if to.is_ipv4() { [0, 0, 0, 0].into() } else { [0_u16; 8].into() };
-    let sent = UdpSocket::bind((any, 0))?.send_to(payload, to).with_context(|| format!("cannot send to {to}"))?;
-    ensure!(sent == payload.len(), "sent {sent} of {} bytes", payload.len());
-    Ok(())
 }
 
 fn ask(from: &Namespace, server: SocketAddr, bytes: usize, rounds: u32) -> Result<()> {

@@ -102,7 +102,9 @@ impl Tunmon {
             next = self.records.len();
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => self.records.push(parse(&line)?),
-                Err(RecvTimeoutError::Timeout) => bail!("tunmon did not print {what} in {PATIENCE:?}: {}", self.stderr()),
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!("tunmon did not print {what} in {PATIENCE:?}: {}", self.stderr())
+                }
                 Err(RecvTimeoutError::Disconnected) => bail!("tunmon ended before {what}: {}", self.stderr()),
             }
         }
@@ -143,7 +145,8 @@ impl Report {
 }
 
 fn parse(line: &str) -> Result<Value> {
-    let record: Value = serde_json::from_str(line).with_context(|| format!("standard output has more than JSON: {line}"))?;
+    let record: Value =
+        serde_json::from_str(line).with_context(|| format!("standard output has more than JSON: {line}"))?;
     ensure!(record["schema"].is_string(), "a record without a schema: {line}");
     Ok(record)
 }

@@ -2,6 +2,8 @@
 //!
 //! They need root, OVS, OVN, tcpdump and tshark; without, they say `SKIPPED` and pass.
 
+#![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
+
 mod live {
     mod counts;
     mod oracle;

@@ -62,7 +62,7 @@ fn main() -> Result<()> {
     };
     println!("up in {:.1} s, {lab}\nCtrl-C takes it down", start.elapsed().as_secs_f64());
     wait_for(&signals, knobs.duration.map(Duration::from_secs));
-    println!("taking it down");
+    eprintln!("taking it down");
     Ok(())
 }
 

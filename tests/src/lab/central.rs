@@ -6,12 +6,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::fabric::Fabric;
-use super::{DEVICE, Pod, node};
+use super::{DEVICE, Options, Pod, node};
 use crate::netns::{self, End, Namespace};
 use crate::process::{self, Process};
 
-/// Where chassis find the southbound database.
-pub(super) const REMOTE: &str = "tcp:192.168.50.100:6642";
 const PORT: u16 = 6642;
 
 #[derive(Debug)]
@@ -32,10 +30,19 @@ impl Central {
         let nb = node::start_database(&namespace, &directory, "nb", "/usr/share/ovn/ovn-nb.ovsschema", None)?;
         let sb = node::start_database(&namespace, &directory, "sb", "/usr/share/ovn/ovn-sb.ovsschema", Some(PORT))?;
         let socket = |name: &str| format!("unix:{}", directory.join(name).display());
-        let databases =
-            [format!("--ovnnb-db={}", socket("nb.sock")), format!("--ovnsb-db={}", socket("sb.sock"))];
+        let databases = [format!("--ovnnb-db={}", socket("nb.sock")), format!("--ovnsb-db={}", socket("sb.sock"))];
         let northd = node::daemon(&namespace, &directory, "ovn-northd", &databases)?;
         Ok(Self { _daemons: vec![northd, sb, nb], directory, _namespace: namespace })
+    }
+
+    /// Where chassis find the southbound database: over the fabric, as real ones do. A tagged underlay does not reach the
+    /// central node, whose port has no tag; there it is the socket.
+    pub(super) fn remote(&self, options: Options) -> String {
+        if options.vlan.is_some() {
+            format!("unix:{}", self.directory.join("sb.sock").display())
+        } else {
+            format!("tcp:192.168.50.100:{PORT}")
+        }
     }
 
     pub(super) fn nbctl(&self, line: &str) -> Result<String> {

@@ -15,7 +15,11 @@ impl Display for Lab {
         for pod in self.pods.iter().filter(|pod| pod.node == 1) {
             let peer = self.pod(&pod.name.replacen("p1", "p2", 1));
             let left = format!("{} {} {}", pod.ipv6, pod.ipv4, pod.name);
-            writeln!(f, "{left:>29} ══════════ VNI {:<8} ══════════ {} {} {}", pod.vni, peer.name, peer.ipv4, peer.ipv6)?;
+            writeln!(
+                f,
+                "{left:>29} ══════════ VNI {:<8} ══════════ {} {} {}",
+                pod.vni, peer.name, peer.ipv4, peer.ipv6
+            )?;
         }
         if self.kind == Kind::Ovn {
             writeln!(f, "{:>29}   lr0 (key {OVN_ROUTER_VNI}) is .254 of both networks", "")?;

@@ -23,10 +23,7 @@ impl Fabric {
         let namespace = Namespace::create("fabric")?;
         namespace.sysctl(&[("ipv6/conf/default/disable_ipv6", "1")])?;
         let mtu = options.underlay_mtu;
-        namespace.ip(&[
-            format!("link add br0 mtu {mtu} type bridge mcast_snooping 0").as_str(),
-            "link set br0 up",
-        ])?;
+        namespace.ip(&[format!("link add br0 mtu {mtu} type bridge mcast_snooping 0").as_str(), "link set br0 up"])?;
         Ok(Self { namespace, options })
     }
 

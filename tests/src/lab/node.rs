@@ -10,9 +10,10 @@ use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::fabric::Fabric;
 use super::{DEVICE, Options};
@@ -31,18 +32,14 @@ pub(super) struct Node {
     index: usize,
     directory: PathBuf,
     pub(super) daemons: Vec<Process>,
-    vswitchd: Process,
+    vswitchd: Mutex<Process>,
     pub(super) namespace: Namespace,
 }
 
 /// The underlay address of a node.
 pub(super) fn outer(index: usize, ipv6: bool) -> IpAddr {
     let i = u8::try_from(index).expect("a lab has a handful of nodes");
-    if ipv6 {
-        Ipv6Addr::new(0xfd50, 0, 0, 0, 0, 0, 0, i.into()).into()
-    } else {
-        Ipv4Addr::new(192, 168, 50, i).into()
-    }
+    if ipv6 { Ipv6Addr::new(0xfd50, 0, 0, 0, 0, 0, 0, i.into()).into() } else { Ipv4Addr::new(192, 168, 50, i).into() }
 }
 
 impl Node {
@@ -56,7 +53,7 @@ impl Node {
         let database = start_database(&namespace, &directory, "db", SCHEMA, None)?;
         vsctl(&directory, &format!("--no-wait init -- set Open_vSwitch . external_ids:system-id=chassis-{index}"))?;
         let socket = format!("unix:{}", directory.join("db.sock").display());
-        let vswitchd = daemon(&namespace, &directory, "ovs-vswitchd", &[socket])?;
+        let vswitchd = Mutex::new(daemon(&namespace, &directory, "ovs-vswitchd", &[socket])?);
         let node = Self { index, directory, daemons: vec![database], vswitchd, namespace };
         node.add_underlay(options)?;
         Ok(node)
@@ -72,8 +69,8 @@ impl Node {
             options.underlay_mtu
         ))?;
         self.namespace.sysctl(&[("ipv6/conf/br-phy/disable_ipv6", "0")])?;
-        let addresses = [(false, 24), (true, 64)]
-            .map(|(ipv6, length)| format!("addr add {}/{length} dev br-phy", outer(i, ipv6)));
+        let addresses =
+            [(false, 24), (true, 64)].map(|(ipv6, length)| format!("addr add {}/{length} dev br-phy", outer(i, ipv6)));
         self.namespace.ip(&addresses)?;
         self.namespace.ip(&["link set br-phy up"])
     }
@@ -91,9 +88,10 @@ impl Node {
         process::run(Command::new("ovs-appctl").arg("-t").arg(socket).args(line.split_whitespace()))
     }
 
-    pub(super) fn freeze(&mut self) -> Result<Frozen<'_>> {
-        self.vswitchd.signal(libc::SIGSTOP)?;
-        Ok(Frozen { process: &mut self.vswitchd })
+    pub(super) fn freeze(&self) -> Result<Frozen<'_>> {
+        let mut switch = self.vswitchd.lock().map_err(|_| anyhow!("a test panicked while it held the switch"))?;
+        switch.signal(libc::SIGSTOP)?;
+        Ok(Frozen { switch })
     }
 
     /// Adds what the switch said last: its log goes away with the lab.
@@ -108,13 +106,13 @@ impl Node {
 /// A switch that stands still while this lives.
 #[derive(Debug)]
 pub struct Frozen<'a> {
-    process: &'a mut Process,
+    switch: MutexGuard<'a, Process>,
 }
 
 impl Drop for Frozen<'_> {
     fn drop(&mut self) {
         // It fails only if the switch has died, which the next command to it will tell.
-        let _ = self.process.signal(libc::SIGCONT);
+        let _ = self.switch.signal(libc::SIGCONT);
     }
 }
 

@@ -14,7 +14,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
 
-use super::central::{Central, REMOTE};
+use super::central::Central;
 use super::node::{self, Node};
 use super::{Lab, OVN_ROUTER_VNI, OVN_VNIS, pod};
 use crate::ping::Ping;
@@ -22,10 +22,11 @@ use crate::ping::Ping;
 pub(super) fn build(lab: &mut Lab) -> Result<()> {
     let central = Central::start(lab.state.path(), &lab.fabric)?;
     central.nbctl(&network())?;
+    let remote = central.remote(lab.options);
     lab.central = Some(central);
     for index in [1, 2] {
         lab.nodes.push(Node::start(index, lab.state.path(), &lab.fabric, lab.options)?);
-        start_controller(lab, index)?;
+        start_controller(lab, index, &remote)?;
     }
     for index in [1, 2] {
         add_pods(lab, index)?;
@@ -34,13 +35,13 @@ pub(super) fn build(lab: &mut Lab) -> Result<()> {
 }
 
 /// The bridge is made here rather than by the controller, so that nobody has to wait for it.
-fn start_controller(lab: &mut Lab, index: usize) -> Result<()> {
+fn start_controller(lab: &mut Lab, index: usize, remote: &str) -> Result<()> {
     let outer = lab.outer(index);
     let checksum = lab.options.udp_checksum.map(|on| format!("external_ids:ovn-encap-csum={on}")).unwrap_or_default();
     let node = &mut lab.nodes[index - 1];
     node.vsctl(&format!(
         "add-br br-int -- set bridge br-int datapath_type=netdev fail-mode=secure -- set Open_vSwitch . \
-         external_ids:ovn-remote={REMOTE} external_ids:ovn-encap-type=geneve external_ids:ovn-encap-ip={outer} \
+         external_ids:ovn-remote={remote} external_ids:ovn-encap-type=geneve external_ids:ovn-encap-ip={outer} \
          external_ids:ovn-bridge-datapath-type=netdev {checksum}"
     ))?;
     let database = format!("unix:{}", node.directory().join("db.sock").display());
@@ -60,7 +61,7 @@ fn add_pods(lab: &mut Lab, index: usize) -> Result<()> {
         let pod = pod::create(lab, &lab.nodes[index - 1], (index, network), address(network, index), vni)?;
         let router = address(network, 254);
         let router6 = pod::inner_ipv6(router);
-        pod.namespace.ip(&[format!("route add default via {router}"), format!("-6 route add default via {router6}")])?;
+        pod.namespace.ip(&[format!("route add default via {router}"), format!("route add default via {router6}")])?;
         let name = &pod.name;
         lab.vsctl(index, &format!("add-port br-int v-{name} -- set interface v-{name} external_ids:iface-id={name}"))?;
         lab.pods.push(pod);
@@ -71,7 +72,8 @@ fn add_pods(lab: &mut Lab, index: usize) -> Result<()> {
 /// The logical network as one `ovn-nbctl` transaction. The tunnel keys are asked for: left to itself, northd numbers
 /// them in an order that changes from run to run.
 fn network() -> String {
-    let mut steps = vec!["lr-add lr0".to_owned(), format!("set Logical_Router lr0 options:requested-tnl-key={OVN_ROUTER_VNI}")];
+    let mut steps =
+        vec!["lr-add lr0".to_owned(), format!("set Logical_Router lr0 options:requested-tnl-key={OVN_ROUTER_VNI}")];
     for (network, vni) in (1..).zip(OVN_VNIS) {
         let (switch, router) = (format!("ls{}", network - 1), address(network, 254));
         let port = format!("{switch}-lr0");

@@ -68,8 +68,7 @@ pub fn traffic(namespace: &Namespace, device: &str) -> Result<Traffic> {
 }
 
 fn parse_traffic(table: &str, device: &str) -> Option<Traffic> {
-    let (_, numbers) =
-        table.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.trim() == device)?;
+    let (_, numbers) = table.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.trim() == device)?;
     let column = |n| numbers.split_whitespace().nth(n)?.parse().ok();
     Some(Traffic { rx_packets: column(1)?, tx_packets: column(9)? })
 }
