@@ -92,16 +92,27 @@ pub fn count<'a>(frames: impl IntoIterator<Item = &'a Frame>, local: IpAddr) -> 
     counts
 }
 
-/// Round trips of echoes that `local` asked and got an answer to, in order of the answers.
-pub fn echo_round_trips(frames: &[Frame], local: IpAddr) -> Vec<Duration> {
-    let mut asked = BTreeMap::new();
+/// The time between an echo request and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Of the request.
+    pub vni: u32,
+    pub sequence: u64,
+    pub time: Duration,
+}
+
+/// Round trips of echoes, in order of the answers: those that `local` asked (`Transmit`), or those it was asked (`Receive`).
+pub fn echo_round_trips(frames: &[Frame], local: IpAddr, asked: Way) -> Vec<RoundTrip> {
+    let mut requests = BTreeMap::new();
     let mut trips = Vec::new();
     for (frame, echo) in frames.iter().filter_map(|frame| Some((frame, frame.echo?))) {
-        let key = (echo.id, echo.sequence);
-        match frame.way(local) {
-            Some(Way::Transmit) if echo.request => drop(asked.insert(key, frame.time)),
-            Some(Way::Receive) if !echo.request => trips.extend(asked.remove(&key).map(|sent| frame.time - sent)),
-            Some(_) | None => {}
+        let (Some(way), key) = (frame.way(local), (echo.id, echo.sequence)) else { continue };
+        if echo.request && way == asked {
+            requests.insert(key, frame);
+        } else if !echo.request && way != asked {
+            let trip =
+                |sent: &Frame| RoundTrip { vni: sent.vni, sequence: echo.sequence, time: frame.time - sent.time };
+            trips.extend(requests.remove(&key).map(trip));
         }
     }
     trips

@@ -1,5 +1,6 @@
 //! `ping`, and what it says about each answer.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::process::Command;
 use std::time::Duration;
@@ -24,20 +25,23 @@ pub struct Ping {
 }
 
 /// What came back. Times are in milliseconds, as ping prints them.
+///
+/// `received` may be less than what arrived: after its last request, ping waits no longer than an interval or twice the
+/// longest round trip so far. On a busy machine the capture knows better.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     pub sent: u32,
     pub received: u32,
-    /// One per answer, in order of arrival.
-    pub times_ms: Vec<f64>,
+    /// By sequence number, one per answer.
+    pub times_ms: BTreeMap<u64, f64>,
     /// Minimum, average and maximum, if there was an answer.
     pub summary_ms: Option<[f64; 3]>,
 }
 
 impl Ping {
-    /// Five requests of 56 bytes, 20 ms apart.
+    /// Five requests of 56 bytes, 50 ms apart.
     pub fn to(to: impl Into<IpAddr>) -> Self {
-        let (interval, patience) = (Duration::from_millis(20), Duration::from_secs(2));
+        let (interval, patience) = (Duration::from_millis(50), Duration::from_secs(2));
         Self { to: to.into(), count: 5, interval, payload_bytes: 56, dont_fragment: false, patience }
     }
 
@@ -77,11 +81,16 @@ impl Ping {
 }
 
 fn parse(text: &str) -> Option<Report> {
-    let times_ms =
-        text.lines().filter_map(|line| line.split_once(" time=")?.1.split(' ').next()?.parse().ok()).collect();
+    let times_ms = text.lines().filter_map(parse_answer).collect();
     let counts = text.lines().find(|line| line.contains("packets transmitted"))?;
     let mut counts = counts.split(", ").map(|part| part.split(' ').next()?.parse().ok());
     Some(Report { times_ms, sent: counts.next()??, received: counts.next()??, summary_ms: parse_summary(text) })
+}
+
+/// `64 bytes from 10.1.0.2: icmp_seq=1 ttl=64 time=0.422 ms`
+fn parse_answer(line: &str) -> Option<(u64, f64)> {
+    let value = |name| line.split_once(name)?.1.split(' ').next();
+    Some((value("icmp_seq=")?.parse().ok()?, value("time=")?.parse().ok()?))
 }
 
 /// `rtt min/avg/max/mdev = 0.243/0.308/0.422/0.080 ms`
@@ -116,7 +125,7 @@ From 10.1.0.1 icmp_seq=1 Destination Host Unreachable
     #[test]
     fn every_answer_has_its_time() {
         let report = parse(ANSWERED).unwrap();
-        assert_eq!(report.times_ms, [0.422, 1.5]);
+        assert_eq!(report.times_ms, [(1, 0.422), (2, 1.5)].into());
         assert_eq!((report.sent, report.received), (2, 2));
         assert_eq!(report.summary_ms, Some([0.422, 0.961, 1.5]));
     }
@@ -124,6 +133,6 @@ From 10.1.0.1 icmp_seq=1 Destination Host Unreachable
     #[test]
     fn silence_is_a_report_without_times() {
         let report = parse(SILENT).unwrap();
-        assert_eq!(report, Report { sent: 3, received: 0, times_ms: Vec::new(), summary_ms: None });
+        assert_eq!(report, Report { sent: 3, received: 0, times_ms: BTreeMap::new(), summary_ms: None });
     }
 }

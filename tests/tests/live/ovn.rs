@@ -16,7 +16,7 @@ fn a_routed_conversation_has_round_trips_although_its_vnis_differ() {
     let (near, far) = (lab.pod("p11"), lab.pod("p22"));
     let measured = support::measure(&lab, || {
         traffic::tcp(&near.namespace, &far.namespace, far.address(false), 20_000, 4).unwrap();
-        Ping { count: 8, ..Ping::to(far.ipv4) }.run(&near.namespace).unwrap()
+        Ping { count: 8, ..Ping::to(far.ipv4) }.run(&near.namespace).unwrap();
     });
     measured.assert_healthy();
 
@@ -26,7 +26,8 @@ fn a_routed_conversation_has_round_trips_although_its_vnis_differ() {
     assert_eq!(ways, [(LS0, Way::Receive), (LS1, Way::Transmit)], "{counts:?}");
 
     // A sample belongs to the packet that was stamped: requests left with LS1.
-    assert_eq!(measured.remote_samples(LS1, "echo"), u64::from(measured.traffic.received));
+    assert_eq!(measured.echoes(&lab, LS1, Way::Transmit), 8);
+    assert_eq!(measured.remote_samples(LS1, "echo"), 8);
     assert_eq!(measured.remote_samples(LS1, "handshake"), 1);
     assert!(measured.remote_samples(LS1, "timestamp") >= 4, "{:?}", measured.summary.vnis);
     // SYN-ACK in, ACK out: the other leg, by the VNI of the SYN-ACK.
@@ -41,14 +42,14 @@ fn switched_conversations_are_counted_exactly() {
         for (from, to) in [("p11", "p21"), ("p22", "p12")] {
             let (from, to) = (lab.pod(from), lab.pod(to));
             for ipv6 in [false, true] {
-                assert_eq!(Ping::to(to.address(ipv6)).run(&from.namespace).unwrap().received, 5);
+                Ping::to(to.address(ipv6)).run(&from.namespace).unwrap();
                 traffic::tcp(&from.namespace, &to.namespace, to.address(ipv6), 50_000, 2).unwrap();
             }
         }
     });
     measured.assert_healthy();
-    assert_eq!(measured.remote_samples(LS0, "echo"), 10);
-    assert_eq!(measured.local_samples(LS1, "echo"), 10);
+    assert_eq!((measured.echoes(&lab, LS0, Way::Transmit), measured.echoes(&lab, LS1, Way::Receive)), (10, 10));
+    assert_eq!((measured.remote_samples(LS0, "echo"), measured.local_samples(LS1, "echo")), (10, 10));
     assert_eq!(measured.remote_samples(LS0, "handshake"), 2);
     assert_eq!(measured.local_samples(LS1, "handshake"), 2);
 }
@@ -59,8 +60,9 @@ fn ovn_over_ipv6_is_measured_exactly() {
     let (near, far) = (lab.pod("p11"), lab.pod("p22"));
     let measured = support::measure(&lab, || {
         traffic::tcp(&near.namespace, &far.namespace, far.address(true), 20_000, 2).unwrap();
-        Ping::to(far.ipv6).run(&near.namespace).unwrap().received
+        Ping::to(far.ipv6).run(&near.namespace).unwrap();
     });
     measured.assert_healthy();
-    assert_eq!(measured.remote_samples(LS1, "echo"), u64::from(measured.traffic));
+    assert_eq!(measured.echoes(&lab, LS1, Way::Transmit), 5);
+    assert_eq!(measured.remote_samples(LS1, "echo"), 5);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tests::lab::{DEVICE, Lab, OVS_VNIS, Options, Pod};
 use tests::netns;
+use tests::oracle::{self, Way};
 use tests::ping::{Ping, Report};
 use tests::tunmon::Rtt;
 use tests::wait;
@@ -13,33 +14,41 @@ use super::support;
 
 /// Histograms keep three digits; ping prints as many.
 const ROUNDING: f64 = 1.002;
-/// How far tcpdump's clock reading and tunmon's may lie apart for one packet, on a machine that does other things too.
-const HOOK_DISTANCE: f64 = 0.002;
+/// How far the clock readings of tcpdump and tunmon may lie apart for one packet.
+const HOOK_DISTANCE: f64 = 0.000_1;
+/// The same for the unluckiest of many packets, on a machine that does other things too.
+const WORST_HOOK_DISTANCE: f64 = 0.005;
 
 #[test]
 fn echo_round_trips_agree_with_ping_and_tcpdump() {
     let Some(lab) = support::ovs(Options::default()) else { return };
     let (near, far) = (lab.pod("p11"), lab.pod("p21"));
-    let measured = support::measure(&lab, || Ping { count: 50, ..Ping::to(far.ipv4) }.run(&near.namespace).unwrap());
+    let measured = support::measure(&lab, || {
+        Ping { count: 50, interval: Duration::from_millis(20), ..Ping::to(far.ipv4) }.run(&near.namespace).unwrap()
+    });
     let rtt = measured.summary.rtt(OVS_VNIS[0], "remote", "echo").expect("echo samples");
-    assert_eq!(rtt.count, u64::from(measured.traffic.received));
     assert_within_ping(rtt, &measured.traffic);
 
-    let mut wire: Vec<f64> = measured.echo_round_trips(lab.outer(1)).iter().map(Duration::as_secs_f64).collect();
+    let trips = oracle::echo_round_trips(&measured.frames, lab.outer(1), Way::Transmit);
+    let mut wire: Vec<f64> = trips.iter().map(|trip| trip.time.as_secs_f64()).collect();
     wire.sort_by(f64::total_cmp);
-    assert_eq!(wire.len(), 50);
-    for (name, ours, theirs) in
-        [("min", rtt.min_seconds, wire[0]), ("p50", rtt.p50_seconds, wire[24]), ("max", rtt.max_seconds, wire[49])]
-    {
-        let difference = (ours - theirs).abs();
-        assert!(difference < HOOK_DISTANCE + 0.02 * theirs, "{name}: tunmon {ours}, tcpdump {theirs}");
-    }
+    assert_eq!((wire.len(), rtt.count), (50, 50));
+    assert_near("min", rtt.min_seconds, wire[0], HOOK_DISTANCE);
+    assert_near("p50", rtt.p50_seconds, wire[24], HOOK_DISTANCE);
+    assert_near("max", rtt.max_seconds, wire[49], WORST_HOOK_DISTANCE);
+}
+
+fn assert_near(name: &str, tunmon: f64, tcpdump: f64, distance: f64) {
+    let difference = (tunmon - tcpdump).abs();
+    assert!(difference < distance + (ROUNDING - 1.0) * tcpdump, "{name}: tunmon {tunmon}, tcpdump {tcpdump}");
 }
 
 /// Ping sees the pod, the switch and the wire; tunmon only the wire and what is behind it.
 fn assert_within_ping(rtt: &Rtt, ping: &Report) {
     let [min, _, max] = ping.summary_ms.expect("ping was answered").map(|ms| ms / 1e3 * ROUNDING);
-    assert!(rtt.min_seconds <= min && rtt.max_seconds <= max, "tunmon {rtt:?}, ping {ping:?}");
+    assert!(rtt.min_seconds <= min, "tunmon {rtt:?}, ping {ping:?}");
+    // Ping may have left before the last and slowest answer.
+    assert!(rtt.max_seconds <= max || ping.received < ping.sent, "tunmon {rtt:?}, ping {ping:?}");
 }
 
 #[test]

@@ -4,13 +4,12 @@
 //! and the capture, which surrounds them, is cut at those moments. The capture itself tells whether a tunnel packet passed
 //! in an uncertain moment (a neighbour probe, say); such a run proves nothing, and is repeated.
 
-use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tests::lab::{DEVICE, Lab, Options};
 use tests::needs;
-use tests::oracle::{self, Frame};
+use tests::oracle::{self, Frame, Way};
 use tests::tcpdump::{Capture, Direction};
 use tests::tunmon::{self, Report, Span, Summary, Tunmon};
 
@@ -117,8 +116,9 @@ impl<T> Measured<T> {
         self.summary.rtt(vni, "local", method).map_or(0, |rtt| rtt.count)
     }
 
-    /// Echo round trips by tcpdump's clock, of requests that `local` sent.
-    pub(super) fn echo_round_trips(&self, local: IpAddr) -> Vec<Duration> {
-        oracle::echo_round_trips(&self.frames, local)
+    /// How many echoes to `vni` were answered, by tcpdump: those that node1 asked, or those it was asked.
+    pub(super) fn echoes(&self, lab: &Lab, vni: u32, asked: Way) -> u64 {
+        let trips = oracle::echo_round_trips(&self.frames, lab.outer(1), asked);
+        u64::try_from(trips.iter().filter(|trip| trip.vni == vni).count()).unwrap()
     }
 }
