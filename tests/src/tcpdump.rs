@@ -16,6 +16,11 @@ use crate::scratch::Scratch;
 use crate::wait;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// More than any frame of a lab but a TCP super-frame on the underlay, whose full length is recorded all the same. The kernel
+/// keeps a slot of this size for each waiting frame, so the default of 256 KiB would make it drop frames under load.
+const SNAP_BYTES: &str = "4096";
+/// 8192 slots.
+const BUFFER_KIB: &str = "32768";
 
 /// Which frames, seen from the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,13 +46,13 @@ pub struct Pcap {
 }
 
 impl Capture {
-    /// Records whole frames of `device` that match `filter` (all if it is empty), with nanosecond times.
+    /// Records frames of `device` that match `filter` (all if it is empty), with nanosecond times.
     ///
     /// Without a filter, frames with a VLAN tag and later fragments are recorded too, which `udp port 6081` would miss.
     pub fn start(namespace: &Namespace, device: &str, direction: Direction, filter: &str) -> Result<Self> {
         let directory = Scratch::create("capture")?;
         let mut command = namespace.command("tcpdump");
-        command.args(["-i", device, "-n", "-s", "0", "-B", "16384", "--immediate-mode", "-U", "-Z", "root"]);
+        command.args(["-i", device, "-n", "-s", SNAP_BYTES, "-B", BUFFER_KIB, "--immediate-mode", "-U", "-Z", "root"]);
         command.args(["--time-stamp-precision=nano", "-Q", direction.name()]);
         command.arg("-w").arg(directory.path().join("frames.pcap")).args(filter.split_whitespace());
         let stderr = File::create(directory.path().join("stderr")).context("cannot create tcpdump's log")?;

@@ -22,7 +22,7 @@ use crate::netns::Namespace;
 use crate::process::Process;
 use crate::scratch::Scratch;
 
-pub use summary::{Accounting, Events, Other, Rtt, Summary, VniRow};
+pub use summary::{Accounting, Events, Other, PeerRow, Rtt, Summary, VniRow};
 
 /// Loading and verifying the programs is what takes time.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,5 +1,6 @@
 //! `lab ovs|ovn`: brings a laboratory up, shows it, and takes it down at Ctrl-C or after `--duration`.
 
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
@@ -60,7 +61,7 @@ fn main() -> Result<()> {
         Kind::Ovs(knobs) => Lab::ovs(knobs.options())?,
         Kind::Ovn(knobs) => Lab::ovn(knobs.options())?,
     };
-    println!("up in {:.1} s, {lab}\nCtrl-C takes it down", start.elapsed().as_secs_f64());
+    writeln!(io::stdout(), "up in {:.1} s, {lab}\nCtrl-C takes it down", start.elapsed().as_secs_f64())?;
     wait_for(&signals, knobs.duration.map(Duration::from_secs));
     eprintln!("taking it down");
     Ok(())

@@ -9,9 +9,9 @@ impl Display for Lab {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let vlan = self.options.vlan.map(|vlan| format!(", VLAN {vlan}")).unwrap_or_default();
         writeln!(f, "underlay MTU {}, pod MTU {}{vlan}\n", self.options.underlay_mtu, self.options.pod_mtu)?;
-        let (one, two) = (self.outer(1).to_string(), self.outer(2).to_string());
-        writeln!(f, "{:>29}   {one:^15}   {two:^15}", "")?;
-        writeln!(f, "{:>29}   node1 {DEVICE} ────── {DEVICE} node2", "")?;
+        let addresses = format!("{}   {}", self.outer(1), self.outer(2));
+        writeln!(f, "{:>29} {addresses:^34}", "")?;
+        writeln!(f, "{:>29} {:^34}", "", format!("node1 {DEVICE} ──── {DEVICE} node2"))?;
         for pod in self.pods.iter().filter(|pod| pod.node == 1) {
             let peer = self.pod(&pod.name.replacen("p1", "p2", 1));
             let left = format!("{} {} {}", pod.ipv6, pod.ipv4, pod.name);

@@ -22,6 +22,9 @@ use crate::ping::Ping;
 pub(super) fn build(lab: &mut Lab) -> Result<()> {
     let central = Central::start(lab.state.path(), &lab.fabric)?;
     central.nbctl(&network())?;
+    if lab.options.bfd {
+        central.nbctl(GATEWAY)?;
+    }
     let remote = central.remote(lab.options);
     lab.central = Some(central);
     for index in [1, 2] {
@@ -68,6 +71,10 @@ fn add_pods(lab: &mut Lab, index: usize) -> Result<()> {
     }
     Ok(())
 }
+
+/// A router port that both chassis may host: OVN runs BFD only between candidates for the same gateway.
+const GATEWAY: &str = "lrp-add lr0 lr0-out 02:60:00:00:0f:fe 192.0.2.254/24 \
+    -- lrp-set-gateway-chassis lr0-out chassis-1 20 -- lrp-set-gateway-chassis lr0-out chassis-2 10";
 
 /// The logical network as one `ovn-nbctl` transaction. The tunnel keys are asked for: left to itself, northd numbers
 /// them in an order that changes from run to run.

@@ -1,6 +1,7 @@
 //! The fields of `tunmon.interval/v1` and `tunmon.summary/v1` that tests rely on, and the identities that must hold.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use crate::oracle::{Counts, Tally, Way};
 #[derive(Clone, Debug, Deserialize)]
 pub struct Summary {
     pub vnis: Vec<VniRow>,
-    pub peers: Vec<Value>,
+    pub peers: Vec<PeerRow>,
     #[serde(default)]
     pub other: Other,
     pub accounting: Accounting,
@@ -28,6 +29,16 @@ pub struct VniRow {
     pub tx_bytes: u64,
     #[serde(default)]
     pub rtt: Vec<Rtt>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct PeerRow {
+    pub peer: IpAddr,
+    pub rx_packets: u64,
+    pub tx_packets: u64,
+    pub overhead_min_bytes: Option<u64>,
+    pub overhead_max_bytes: Option<u64>,
+    pub recommended_inner_mtu_bytes: Option<u64>,
 }
 
 /// Packets of VNIs beyond the tables' bounds.

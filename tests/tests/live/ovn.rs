@@ -14,11 +14,13 @@ const LS1: u32 = OVN_VNIS[1];
 fn a_routed_conversation_has_round_trips_although_its_vnis_differ() {
     let Some(lab) = support::ovn(Options::default()) else { return };
     let (near, far) = (lab.pod("p11"), lab.pod("p22"));
-    let measured = support::measure(&lab, || {
+    let measured = support::measure(&lab, "", || {
         traffic::tcp(&near.namespace, &far.namespace, far.address(false), 20_000, 4).unwrap();
         Ping { count: 8, ..Ping::to(far.ipv4) }.run(&near.namespace).unwrap();
     });
     measured.assert_healthy();
+    // As with plain Open vSwitch, and 8 bytes of OVN's option.
+    measured.assert_overhead(58);
 
     // What is sent to p22 carries its network's VNI, and the answers that of p11's.
     let counts = measured.summary.counts();
@@ -38,7 +40,7 @@ fn a_routed_conversation_has_round_trips_although_its_vnis_differ() {
 #[test]
 fn switched_conversations_are_counted_exactly() {
     let Some(lab) = support::ovn(Options::default()) else { return };
-    let measured = support::measure(&lab, || {
+    let measured = support::measure(&lab, "", || {
         for (from, to) in [("p11", "p21"), ("p22", "p12")] {
             let (from, to) = (lab.pod(from), lab.pod(to));
             for ipv6 in [false, true] {
@@ -58,11 +60,12 @@ fn switched_conversations_are_counted_exactly() {
 fn ovn_over_ipv6_is_measured_exactly() {
     let Some(lab) = support::ovn(Options { ipv6: true, ..Options::default() }) else { return };
     let (near, far) = (lab.pod("p11"), lab.pod("p22"));
-    let measured = support::measure(&lab, || {
+    let measured = support::measure(&lab, "", || {
         traffic::tcp(&near.namespace, &far.namespace, far.address(true), 20_000, 2).unwrap();
         Ping::to(far.ipv6).run(&near.namespace).unwrap();
     });
     measured.assert_healthy();
+    measured.assert_overhead(78);
     assert_eq!(measured.echoes(&lab, LS1, Way::Transmit), 5);
     assert_eq!(measured.remote_samples(LS1, "echo"), 5);
 }

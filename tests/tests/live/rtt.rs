@@ -23,7 +23,7 @@ const WORST_HOOK_DISTANCE: f64 = 0.005;
 fn echo_round_trips_agree_with_ping_and_tcpdump() {
     let Some(lab) = support::ovs(Options::default()) else { return };
     let (near, far) = (lab.pod("p11"), lab.pod("p21"));
-    let measured = support::measure(&lab, || {
+    let measured = support::measure(&lab, "", || {
         Ping { count: 50, interval: Duration::from_millis(20), ..Ping::to(far.ipv4) }.run(&near.namespace).unwrap()
     });
     let rtt = measured.summary.rtt(OVS_VNIS[0], "remote", "echo").expect("echo samples");
@@ -66,7 +66,7 @@ fn check_freeze(frozen: usize, leg: &str, pods: impl Fn(&Lab) -> (&Pod, &Pod)) {
     const FREEZE: Duration = Duration::from_millis(150);
     let Some(lab) = support::ovs(Options::default()) else { return };
     let (from, to) = pods(&lab);
-    let measured = support::measure(&lab, || ping_into_freeze(&lab, frozen, from, to, FREEZE));
+    let measured = support::measure(&lab, "", || ping_into_freeze(&lab, frozen, from, to, FREEZE));
     let rtt = measured.summary.rtt(OVS_VNIS[0], leg, "echo").expect("echo samples");
     assert_eq!((measured.traffic.received, rtt.count), (1, 1));
     assert!(rtt.max_seconds * ROUNDING >= FREEZE.as_secs_f64(), "{rtt:?}");

@@ -57,23 +57,39 @@ fn skip_for(reason: Option<String>) -> bool {
     reason.is_none()
 }
 
-/// Runs `traffic` while tunmon and tcpdump watch node1's device, and proves what must hold in every run: the counts equal
-/// the oracle's, and the accounts balance.
-pub(super) fn measure<T>(lab: &Lab, mut traffic: impl FnMut() -> T) -> Measured<T> {
+/// Runs `traffic` while tunmon (with more `arguments`) and tcpdump watch node1's device, and proves what must hold for any
+/// traffic: the counts equal the oracle's, the peers' sums equal the VNIs', and the accounts balance.
+pub(super) fn measure<T>(lab: &Lab, arguments: &str, traffic: impl FnMut() -> T) -> Measured<T> {
+    let measured = observe(lab, arguments, traffic);
+    assert_eq!(measured.summary.counts(), oracle::count(&measured.frames, lab.outer(1)));
+    assert_peers(&measured.summary, lab);
+    measured
+}
+
+/// As [`measure`], but proves only that the accounts balance.
+pub(super) fn observe<T>(lab: &Lab, arguments: &str, mut traffic: impl FnMut() -> T) -> Measured<T> {
     for _ in 0..ATTEMPTS {
-        if let Some(measured) = attempt(lab, &mut traffic) {
+        if let Some(measured) = attempt(lab, arguments, &mut traffic) {
             measured.summary.check_identities().unwrap();
-            assert_eq!(measured.summary.counts(), oracle::count(&measured.frames, lab.outer(1)));
             return measured;
         }
     }
     panic!("tunnel packets passed at the edges of {ATTEMPTS} measurements in a row");
 }
 
-fn attempt<T>(lab: &Lab, traffic: &mut impl FnMut() -> T) -> Option<Measured<T>> {
+/// A lab has one other node, which all tunnel packets go to or come from.
+fn assert_peers(summary: &Summary, lab: &Lab) {
+    let received: u64 = summary.vnis.iter().map(|row| row.rx_packets).sum();
+    let sent: u64 = summary.vnis.iter().map(|row| row.tx_packets).sum();
+    let peers: Vec<_> = summary.peers.iter().map(|row| (row.peer, row.rx_packets, row.tx_packets)).collect();
+    let expected = (lab.outer(2), received, sent);
+    assert!(peers == [expected] || (received + sent == 0 && peers.is_empty()), "{peers:?}, not {expected:?}");
+}
+
+fn attempt<T>(lab: &Lab, arguments: &str, traffic: &mut impl FnMut() -> T) -> Option<Measured<T>> {
     let capture = Capture::start(lab.node(1), DEVICE, Direction::Both, "").unwrap();
     lab.settle(QUIET).unwrap();
-    let tunmon = Tunmon::start(lab.node(1), DEVICE, "--interval 500ms").unwrap();
+    let tunmon = Tunmon::start(lab.node(1), DEVICE, &format!("--interval 500ms {arguments}")).unwrap();
     let traffic = traffic();
     lab.settle(QUIET).unwrap();
     let report = tunmon.stop().unwrap();
@@ -104,6 +120,14 @@ impl<T> Measured<T> {
         let alarms: Vec<_> =
             findings.filter(|finding| finding["code"] != "TM301" && finding["code"] != "TM302").collect();
         assert!(alarms.is_empty(), "findings about a healthy tunnel: {alarms:?}");
+    }
+
+    /// What a tunnel adds to an inner IP packet, and so what pods may send through the lab's 1500-byte underlay.
+    pub(super) fn assert_overhead(&self, bytes: u64) {
+        for row in &self.summary.peers {
+            assert_eq!((row.overhead_min_bytes, row.overhead_max_bytes), (Some(bytes), Some(bytes)), "{row:?}");
+            assert_eq!(row.recommended_inner_mtu_bytes, Some(1500 - bytes), "{row:?}");
+        }
     }
 
     /// How many samples of the remote leg `vni` has by `method`.

@@ -8,8 +8,10 @@ use super::support;
 
 fn check(options: Options) {
     let Some(lab) = support::ovs(options) else { return };
-    let measured = support::measure(&lab, || mixed_traffic(&lab));
+    let measured = support::measure(&lab, "", || mixed_traffic(&lab));
     measured.assert_healthy();
+    // A VLAN tag is not part of the IP packet that the MTU limits.
+    measured.assert_overhead(if options.ipv6 { 70 } else { 50 });
     assert!(
         measured
             .frames
