@@ -1,0 +1,210 @@
+//! What crosses the ring buffer: one struct a kind, each beginning with a [`Head`].
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::frame::Direction;
+use crate::packet::Address;
+use crate::rtt::{Leg, Method};
+
+/// Kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Kind {
+    /// [`Rtt`].
+    Rtt = 0,
+    /// [`Fragment`].
+    Fragment = 1,
+    /// [`IcmpError`].
+    IcmpError = 2,
+}
+
+/// Number of kinds.
+pub const KINDS: usize = 3;
+
+impl Kind {
+    /// All kinds, in the order of their indexes.
+    pub const ALL: [Self; KINDS] = [Self::Rtt, Self::Fragment, Self::IcmpError];
+
+    /// The name that JSON and metrics use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rtt => "rtt",
+            Self::Fragment => "fragment",
+            Self::IcmpError => "icmp_error",
+        }
+    }
+}
+
+/// The beginning of each event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Head {
+    /// When it happened, in nanoseconds since boot, suspended time included (`CLOCK_BOOTTIME`).
+    pub at_ns: u64,
+    /// Index of the device.
+    pub device: u32,
+    /// Kind of the event.
+    pub kind: u16,
+    /// Slot of the tunnel, or [`crate::frame::UNTRACKED`].
+    pub tunnel: u16,
+}
+
+/// An event: plain bytes with a [`Head`].
+pub trait Event: IntoBytes + Immutable + 'static {
+    /// Its kind.
+    const KIND: Kind;
+}
+
+/// An RTT sample; `head.tunnel` is the tunnel of the packet that was stamped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Rtt {
+    /// Time, device, tunnel.
+    pub head: Head,
+    /// Round-trip time, in nanoseconds.
+    pub rtt_ns: u64,
+    /// Inner address that sent the stamped packet.
+    pub source: Address,
+    /// Inner address that answered.
+    pub destination: Address,
+    /// Port of `source`; identifier of an echo.
+    pub source_port: u16,
+    /// Port of `destination`; identifier of an echo.
+    pub destination_port: u16,
+    /// Inner protocol.
+    pub protocol: u8,
+    /// Index of the [`Leg`].
+    pub leg: u8,
+    /// Index of the [`Method`].
+    pub method: u8,
+    /// Padding.
+    pub reserved: u8,
+}
+
+impl Event for Rtt {
+    const KIND: Kind = Kind::Rtt;
+}
+
+impl Rtt {
+    /// The leg.
+    pub fn leg(&self) -> Leg {
+        Leg::ALL[self.leg as usize % Leg::ALL.len()]
+    }
+
+    /// The method.
+    pub fn method(&self) -> Method {
+        Method::ALL[self.method as usize % Method::ALL.len()]
+    }
+}
+
+/// An outer fragment: a first one, or a later one whose first was not seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Fragment {
+    /// Time, device, tunnel.
+    pub head: Head,
+    /// Outer source address.
+    pub source: Address,
+    /// Outer destination address.
+    pub destination: Address,
+    /// Identification.
+    pub id: u32,
+    /// Outer IP length, in bytes.
+    pub length: u32,
+    /// Fragment offset, in bytes; 0 in a first fragment.
+    pub offset: u16,
+    /// 1 when more fragments follow.
+    pub more: u8,
+    /// Index of the [`Direction`].
+    pub direction: u8,
+    /// Padding.
+    pub reserved: u32,
+}
+
+impl Event for Fragment {
+    const KIND: Kind = Kind::Fragment;
+}
+
+/// An outer ICMP error that quotes a tunnel packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct IcmpError {
+    /// Time and device; the tunnel is not known.
+    pub head: Head,
+    /// Who reports.
+    pub reporter: Address,
+    /// Source of the quoted packet.
+    pub source: Address,
+    /// Destination of the quoted packet.
+    pub destination: Address,
+    /// Announced MTU, in bytes, or 0.
+    pub mtu: u32,
+    /// VNI of the quoted packet, when `has_vni`.
+    pub vni: u32,
+    /// Bytes quoted.
+    pub quoted: u32,
+    /// Type.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// 1 when the quote reaches the VNI.
+    pub has_vni: u8,
+    /// Index of the [`Direction`].
+    pub direction: u8,
+}
+
+impl Event for IcmpError {
+    const KIND: Kind = Kind::IcmpError;
+}
+
+/// Any event, as user space reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Any {
+    /// An RTT sample.
+    Rtt(Rtt),
+    /// An outer fragment.
+    Fragment(Fragment),
+    /// An ICMP error.
+    IcmpError(IcmpError),
+}
+
+impl Any {
+    /// Reads an event; `None` when the bytes are none.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let (head, _) = Head::read_from_prefix(bytes).ok()?;
+        match Kind::ALL.get(usize::from(head.kind))? {
+            Kind::Rtt => Rtt::read_from_bytes(bytes).ok().map(Self::Rtt),
+            Kind::Fragment => Fragment::read_from_bytes(bytes).ok().map(Self::Fragment),
+            Kind::IcmpError => IcmpError::read_from_bytes(bytes).ok().map(Self::IcmpError),
+        }
+    }
+
+    /// Its beginning.
+    pub fn head(&self) -> &Head {
+        match self {
+            Self::Rtt(event) => &event.head,
+            Self::Fragment(event) => &event.head,
+            Self::IcmpError(event) => &event.head,
+        }
+    }
+}
+
+/// The direction at an event's index.
+pub fn direction(index: u8) -> Direction {
+    Direction::from_index(usize::from(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_read_by_its_kind_and_its_size() {
+        let event =
+            IcmpError { head: Head { kind: Kind::IcmpError as u16, ..Head::default() }, ..IcmpError::default() };
+        assert_eq!(Any::read(event.as_bytes()), Some(Any::IcmpError(event)));
+        assert_eq!(Any::read(&event.as_bytes()[..70]), None);
+        assert_eq!(Any::read(&[0xff; 88]), None);
+        assert_eq!(Any::read(&[]), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! Tables in ordinary memory: for captures, for tests, for the kernel's answers to be compared with.
+
+use std::collections::VecDeque;
+use std::{vec, vec::Vec};
+
+use crate::count::{Counters, DEVICES, Totals};
+use crate::event::{Any, Event};
+use crate::flow::Bucket;
+use crate::fragment;
+use crate::tables::Tables;
+use crate::tunnel::Tunnel;
+use crate::wire::geneve::{PORT, Ports};
+
+/// Tables of one pipeline, as one processor has them.
+#[derive(Clone, Debug)]
+pub struct HeapTables {
+    ports: Ports,
+    seed: u64,
+    tunnels: Vec<Tunnel>,
+    counters: Vec<Counters>,
+    flows: Vec<Bucket>,
+    fragments: Vec<u64>,
+    totals: Vec<Totals>,
+    events: VecDeque<Any>,
+    capacity: usize,
+}
+
+impl Default for HeapTables {
+    fn default() -> Self {
+        Self::new(Ports::new(&[PORT]), 0, 1024, 4096, usize::MAX)
+    }
+}
+
+impl HeapTables {
+    /// Tables with `tunnels` slots and `buckets` of two flows, both powers of two, and room for `capacity` events.
+    pub fn new(ports: Ports, seed: u64, tunnels: u32, buckets: u32, capacity: usize) -> Self {
+        assert!(tunnels.is_power_of_two() && tunnels >= 2 && buckets.is_power_of_two(), "sizes are powers of two");
+        Self {
+            ports,
+            seed,
+            tunnels: vec![Tunnel::default(); tunnels as usize],
+            counters: vec![Counters::default(); tunnels as usize],
+            flows: vec![Bucket::default(); buckets as usize],
+            fragments: vec![0; fragment::SLOTS as usize],
+            totals: vec![Totals::default(); DEVICES as usize],
+            events: VecDeque::new(),
+            capacity,
+        }
+    }
+
+    /// Default tables with `buckets` of two flows.
+    pub fn with_flows(buckets: u32) -> Self {
+        Self::new(Ports::new(&[PORT]), 0, 1024, buckets, usize::MAX)
+    }
+
+    /// Takes the oldest event.
+    pub fn next_event(&mut self) -> Option<Any> {
+        self.events.pop_front()
+    }
+
+    /// The tunnels that have a slot, with the slot's number and what was counted.
+    pub fn tracked(&self) -> impl Iterator<Item = (u16, &Tunnel, &Counters)> {
+        let slots = self.tunnels.iter().zip(&self.counters).enumerate();
+        slots.filter(|(_, (tunnel, _))| **tunnel != Tunnel::default()).map(|(at, (tunnel, counters))| {
+            let slot = u16::try_from(at).expect("a table of tunnels has at most 2^15 slots");
+            (slot, tunnel, counters)
+        })
+    }
+
+    /// The totals of a device.
+    pub fn totals_of(&self, device: u32) -> &Totals {
+        &self.totals[(device % DEVICES) as usize]
+    }
+}
+
+impl Tables for HeapTables {
+    fn ports(&self) -> Ports {
+        self.ports
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn tunnel_mask(&self) -> u32 {
+        self.tunnels.len() as u32 - 1
+    }
+
+    fn flow_mask(&self) -> u32 {
+        self.flows.len() as u32 - 1
+    }
+
+    fn totals(&mut self, device: u32) -> Option<&mut Totals> {
+        self.totals.get_mut((device % DEVICES) as usize)
+    }
+
+    fn tunnel(&mut self, slot: u32) -> Option<&mut Tunnel> {
+        self.tunnels.get_mut(slot as usize)
+    }
+
+    fn claim(&mut self, slot: u32) -> bool {
+        self.tunnels[slot as usize] == Tunnel::default()
+    }
+
+    fn counters(&mut self, slot: u32) -> Option<&mut Counters> {
+        self.counters.get_mut(slot as usize)
+    }
+
+    fn flows(&mut self, bucket: u32) -> Option<&mut Bucket> {
+        self.flows.get_mut(bucket as usize)
+    }
+
+    fn fragment(&mut self, index: u32) -> Option<&mut u64> {
+        self.fragments.get_mut(index as usize)
+    }
+
+    fn emit<E: Event>(&mut self, make: impl FnOnce() -> E) -> bool {
+        if self.events.len() >= self.capacity {
+            return false;
+        }
+        let event = Any::read(make().as_bytes()).expect("an event reads back what it wrote");
+        self.events.push_back(event);
+        true
+    }
+}

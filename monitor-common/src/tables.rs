@@ -1,0 +1,35 @@
+//! The memory of the pipeline as a trait: BPF maps in the kernel, vectors in user space.
+//!
+//! A look-up by index returns `None` only for an index past the table, which the masks rule out.
+
+use crate::count::{Counters, Totals};
+use crate::event::Event;
+use crate::flow::Bucket;
+use crate::tunnel::Tunnel;
+use crate::wire::geneve::Ports;
+
+/// Settings and tables of one pipeline.
+pub trait Tables {
+    /// UDP destination ports of the tunnels.
+    fn ports(&self) -> Ports;
+    /// A random number that makes hashes unpredictable.
+    fn seed(&self) -> u64;
+    /// Slots of the table of tunnels, minus 1; a power of two of at least 2 slots.
+    fn tunnel_mask(&self) -> u32;
+    /// Buckets of the table of flows, minus 1; a power of two.
+    fn flow_mask(&self) -> u32;
+    /// The totals of a device.
+    fn totals(&mut self, device: u32) -> Option<&mut Totals>;
+    /// The slot of the table of tunnels at an index, shared by all processors.
+    fn tunnel(&mut self, slot: u32) -> Option<&mut Tunnel>;
+    /// Takes a slot for good; says whether it was free.
+    fn claim(&mut self, slot: u32) -> bool;
+    /// This processor's counters of the tunnel in a slot.
+    fn counters(&mut self, slot: u32) -> Option<&mut Counters>;
+    /// The bucket of flows at an index, shared by all processors.
+    fn flows(&mut self, bucket: u32) -> Option<&mut Bucket>;
+    /// The word of first-fragment memory at an index, shared by all processors.
+    fn fragment(&mut self, index: u32) -> Option<&mut u64>;
+    /// Puts an event into the ring buffer; says whether there was room. `make` is called when there is.
+    fn emit<E: Event>(&mut self, make: impl FnOnce() -> E) -> bool;
+}

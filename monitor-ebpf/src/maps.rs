@@ -1,0 +1,175 @@
+//! All maps and settings, private, behind the verbs of [`Tables`].
+//!
+//! Sizes given here are the smallest; user space sets the real ones at load time, together with the masks.
+
+use core::ptr;
+
+use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
+use monitor_common::count::{Counters, DEVICES, Totals};
+use monitor_common::event::Event;
+use monitor_common::flow::Bucket;
+use monitor_common::fragment;
+use monitor_common::packet::Packet;
+use monitor_common::tables::Tables;
+use monitor_common::tunnel::Tunnel;
+use monitor_common::wire::REACH;
+use monitor_common::wire::geneve::Ports;
+
+// Settings, written by user space before the programs are loaded. They are read as volatile, because the compiler
+// would take the values that stand here for constants.
+#[unsafe(no_mangle)]
+static PORTS: u64 = 0;
+#[unsafe(no_mangle)]
+static SEED: u64 = 0;
+#[unsafe(no_mangle)]
+static TUNNEL_MASK: u32 = 0;
+#[unsafe(no_mangle)]
+static FLOW_MASK: u32 = 0;
+
+#[map]
+static TUNNELS: Array<Tunnel> = Array::with_max_entries(2, 0);
+#[map]
+static CLAIMS: HashMap<u32, u8> = HashMap::with_max_entries(2, 0);
+#[map]
+static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(2, 0);
+#[map]
+static FLOWS: Array<Bucket> = Array::with_max_entries(1, 0);
+#[map]
+static FRAGMENTS: Array<u64> = Array::with_max_entries(fragment::SLOTS, 0);
+#[map]
+static TOTALS: PerCpuArray<Totals> = PerCpuArray::with_max_entries(DEVICES, 0);
+#[map]
+static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// The packet between parse and account.
+#[map]
+static PACKET: PerCpuArray<Packet> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// The programs of the long way, per hook.
+#[map]
+pub(crate) static XDP_STEPS: ProgramArray = ProgramArray::with_max_entries(STEPS, 0);
+#[map]
+pub(crate) static XDP_FRAGS_STEPS: ProgramArray = ProgramArray::with_max_entries(STEPS, 0);
+#[map]
+pub(crate) static TC_STEPS: ProgramArray = ProgramArray::with_max_entries(STEPS, 0);
+
+/// Step: parse the underlay packet; of a received one, where TC tells the directions apart.
+pub(crate) const OUTER: u32 = 0;
+/// Step: parse what is in the tunnel.
+pub(crate) const INNER: u32 = 1;
+/// Step: account for the packet.
+pub(crate) const ACCOUNT: u32 = 2;
+/// Step: find its round trip.
+pub(crate) const ROUND_TRIP: u32 = 3;
+/// Step: parse an underlay packet that TC saw on its way out.
+pub(crate) const OUTER_TX: u32 = 4;
+const STEPS: u32 = 5;
+
+/// Memory of one processor that the stack has no room for.
+#[repr(C)]
+pub(crate) struct Scratch {
+    pub(crate) spare: u64,
+    pub(crate) bytes: [u8; REACH],
+}
+
+/// This processor's scratch memory.
+#[inline(always)]
+pub(crate) fn scratch() -> Option<*mut Scratch> {
+    SCRATCH.get_ptr_mut(0)
+}
+
+/// This processor's parsed packet.
+#[inline(always)]
+pub(crate) fn packet() -> Option<&'static mut Packet> {
+    // SAFETY: the value belongs to this processor, and a program runs to its end before the next one begins there.
+    PACKET.get_ptr_mut(0).map(|packet| unsafe { &mut *packet })
+}
+
+/// Nanoseconds since boot, suspended time included.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: the helper takes nothing and returns a number.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+#[inline(always)]
+fn setting<T>(value: &'static T) -> T {
+    // SAFETY: a reference to a static is valid to read; `T` is an integer in a read-only map.
+    unsafe { ptr::read_volatile(value) }
+}
+
+/// The kernel's maps.
+pub(crate) struct Maps;
+
+impl Tables for Maps {
+    #[inline(always)]
+    fn ports(&self) -> Ports {
+        Ports(setting(&PORTS))
+    }
+
+    #[inline(always)]
+    fn seed(&self) -> u64 {
+        setting(&SEED)
+    }
+
+    #[inline(always)]
+    fn tunnel_mask(&self) -> u32 {
+        setting(&TUNNEL_MASK)
+    }
+
+    #[inline(always)]
+    fn flow_mask(&self) -> u32 {
+        setting(&FLOW_MASK)
+    }
+
+    #[inline(always)]
+    fn totals(&mut self, device: u32) -> Option<&mut Totals> {
+        // SAFETY: as for `packet`.
+        TOTALS.get_ptr_mut(device & (DEVICES - 1)).map(|totals| unsafe { &mut *totals })
+    }
+
+    #[inline(always)]
+    fn tunnel(&mut self, slot: u32) -> Option<&mut Tunnel> {
+        // SAFETY: the value lives as long as the map. Another processor may write to it: a slot's key is written once,
+        // and a key that is read half-written matches no packet.
+        TUNNELS.get_ptr_mut(slot).map(|tunnel| unsafe { &mut *tunnel })
+    }
+
+    #[inline(always)]
+    fn claim(&mut self, slot: u32) -> bool {
+        CLAIMS.insert(slot, 1, u64::from(BPF_NOEXIST)).is_ok()
+    }
+
+    #[inline(always)]
+    fn counters(&mut self, slot: u32) -> Option<&mut Counters> {
+        // SAFETY: as for `packet`.
+        COUNTERS.get_ptr_mut(slot).map(|counters| unsafe { &mut *counters })
+    }
+
+    #[inline(always)]
+    fn flows(&mut self, bucket: u32) -> Option<&mut Bucket> {
+        // SAFETY: the value lives as long as the map. Another processor may write to it: what belongs together is one
+        // word, and a lost race costs a sample.
+        FLOWS.get_ptr_mut(bucket).map(|bucket| unsafe { &mut *bucket })
+    }
+
+    #[inline(always)]
+    fn fragment(&mut self, index: u32) -> Option<&mut u64> {
+        // SAFETY: as for `flows`.
+        FRAGMENTS.get_ptr_mut(index).map(|word| unsafe { &mut *word })
+    }
+
+    #[inline(always)]
+    fn emit<E: Event>(&mut self, make: impl FnOnce() -> E) -> bool {
+        let Some(mut entry) = EVENTS.reserve::<E>(0) else { return false };
+        entry.write(make());
+        // The reader looks at the ring by a timer: a wake-up costs microseconds, and one per event is a load.
+        entry.submit(u64::from(BPF_RB_NO_WAKEUP));
+        true
+    }
+}

@@ -1,0 +1,110 @@
+//! TC programs: frames on their way out, before they are cut into segments, and frames on their way in where XDP
+//! cannot be.
+
+use core::ptr;
+
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::helpers::bpf_skb_load_bytes;
+use aya_ebpf::macros::classifier;
+use aya_ebpf::programs::TcContext;
+use monitor_common::fast;
+use monitor_common::frame::{Direction, Frame};
+use monitor_common::wire::REACH;
+
+use crate::maps::{self, Maps, OUTER, OUTER_TX, TC_STEPS};
+use crate::packet::{Copied, Direct};
+use crate::shell;
+
+/// `TC_ACT_UNSPEC` for clsact, `TCX_NEXT` for TCX: the next program decides.
+const NEXT: i32 = -1;
+
+/// The short way reads this far before it knows whether a packet is ours: tagged IPv6 and UDP.
+const FIRST_LOOK: usize = 14 + 4 + 40 + 8;
+
+#[classifier]
+fn tunmon_tc_rx(context: TcContext) -> i32 {
+    begin(&context, Direction::Rx)
+}
+
+#[classifier]
+fn tunmon_tc_tx(context: TcContext) -> i32 {
+    begin(&context, Direction::Tx)
+}
+
+#[classifier]
+fn tunmon_outer_r(context: TcContext) -> i32 {
+    outer(&context, Direction::Rx)
+}
+
+#[classifier]
+fn tunmon_outer_t(context: TcContext) -> i32 {
+    outer(&context, Direction::Tx)
+}
+
+#[classifier]
+fn tunmon_inner_t(context: TcContext) -> i32 {
+    if let Some(bytes) = copied(context.len()) {
+        shell::inner(&TC_STEPS, &context, bytes);
+    }
+    NEXT
+}
+
+#[classifier]
+fn tunmon_acct_t(context: TcContext) -> i32 {
+    shell::account(&TC_STEPS, &context);
+    NEXT
+}
+
+#[classifier]
+fn tunmon_rtt_t(_context: TcContext) -> i32 {
+    shell::round_trip();
+    NEXT
+}
+
+#[inline(always)]
+fn begin(context: &TcContext, direction: Direction) -> i32 {
+    let frame = frame(context, direction);
+    let (data, end) = (context.data(), context.data_end());
+    // A frame whose headers are not in one piece (a TX_RING sender leaves 14 bytes there) goes the long way.
+    let step = if direction == Direction::Rx { OUTER } else { OUTER_TX };
+    let linear = end - data;
+    let is_linear = linear >= FIRST_LOOK || linear >= frame.length as usize;
+    if !(is_linear && fast::observe(Direct::new(data, end, ptr::null_mut()), &frame, &mut Maps, maps::now)) {
+        shell::follow(&TC_STEPS, context, step);
+    }
+    NEXT
+}
+
+/// The long way works on a copy of the headers, which no layout of the frame can hide.
+#[inline(always)]
+fn outer(context: &TcContext, direction: Direction) -> i32 {
+    let Some(bytes) = copied(context.len()) else { return NEXT };
+    if bytes.length() != 0 {
+        // SAFETY: the buffer has REACH bytes, and the length is at most that. A frame is never shorter than it says.
+        unsafe { bpf_skb_load_bytes(context.skb.skb.cast(), 0, bytes.buffer(), bytes.length() as u32) };
+    }
+    shell::outer(&TC_STEPS, context, bytes, &frame(context, direction));
+    NEXT
+}
+
+/// The copy of a frame of `length` bytes.
+#[inline(always)]
+fn copied(length: u32) -> Option<Copied> {
+    let scratch = maps::scratch()?;
+    // SAFETY: the pointer comes from a map look-up that succeeded; no reference to the value is made.
+    let (spare, buffer) = unsafe { (&raw mut (*scratch).spare, &raw mut (*scratch).bytes) };
+    Some(Copied::new(buffer, if length < REACH as u32 { length as usize } else { REACH }, spare))
+}
+
+#[inline(always)]
+fn frame(context: &TcContext, direction: Direction) -> Frame {
+    let skb: *mut __sk_buff = context.skb.skb;
+    // SAFETY: the context is the one that the kernel gave to this program; its fields are read as the kernel lays
+    // them out.
+    let (length, device, size, segments, present, control) =
+        unsafe { ((*skb).len, (*skb).ifindex, (*skb).gso_size, (*skb).gso_segs, (*skb).vlan_present, (*skb).vlan_tci) };
+    let mut frame = Frame::new(device, direction, length);
+    (frame.segment_size, frame.segments) = (size, segments);
+    frame.tag = if present == 0 { 0 } else { 1 << 16 | control };
+    frame
+}

@@ -1,0 +1,122 @@
+//! XDP programs: packets as they come from the device, before anything else sees them.
+//!
+//! Twice, because a program must say whether it takes packets in several buffers (`frags`, kernel 5.18): where the
+//! device needs that, the whole chain of steps has to say so.
+
+use core::ptr;
+
+use aya_ebpf::bindings::xdp_action::XDP_PASS;
+use aya_ebpf::helpers::bpf_xdp_get_buff_len;
+use aya_ebpf::macros::xdp;
+use aya_ebpf::programs::XdpContext;
+use monitor_common::fast;
+use monitor_common::frame::{Direction, Frame};
+
+use crate::maps::{self, Maps, OUTER, XDP_FRAGS_STEPS, XDP_STEPS};
+use crate::packet::Direct;
+use crate::shell;
+
+#[xdp]
+fn tunmon_xdp(context: XdpContext) -> u32 {
+    if !short_way(&context, whole(&context)) {
+        shell::follow(&XDP_STEPS, &context, OUTER);
+    }
+    XDP_PASS
+}
+
+#[xdp]
+fn tunmon_outer_x(context: XdpContext) -> u32 {
+    if let Some(bytes) = bytes(&context) {
+        shell::outer(&XDP_STEPS, &context, bytes, &whole(&context));
+    }
+    XDP_PASS
+}
+
+#[xdp]
+fn tunmon_inner_x(context: XdpContext) -> u32 {
+    if let Some(bytes) = bytes(&context) {
+        shell::inner(&XDP_STEPS, &context, bytes);
+    }
+    XDP_PASS
+}
+
+#[xdp]
+fn tunmon_acct_x(context: XdpContext) -> u32 {
+    shell::account(&XDP_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp]
+fn tunmon_rtt_x(_context: XdpContext) -> u32 {
+    shell::round_trip();
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn tunmon_xdp_frag(context: XdpContext) -> u32 {
+    if !short_way(&context, scattered(&context)) {
+        shell::follow(&XDP_FRAGS_STEPS, &context, OUTER);
+    }
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn tunmon_outer_f(context: XdpContext) -> u32 {
+    if let Some(bytes) = bytes(&context) {
+        shell::outer(&XDP_FRAGS_STEPS, &context, bytes, &scattered(&context));
+    }
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn tunmon_inner_f(context: XdpContext) -> u32 {
+    if let Some(bytes) = bytes(&context) {
+        shell::inner(&XDP_FRAGS_STEPS, &context, bytes);
+    }
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn tunmon_acct_f(context: XdpContext) -> u32 {
+    shell::account(&XDP_FRAGS_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn tunmon_rtt_f(_context: XdpContext) -> u32 {
+    shell::round_trip();
+    XDP_PASS
+}
+
+#[inline(always)]
+fn short_way(context: &XdpContext, frame: Frame) -> bool {
+    let bytes = Direct::new(context.data(), context.data_end(), ptr::null_mut());
+    fast::observe(bytes, &frame, &mut Maps, maps::now)
+}
+
+/// The packet's bytes for the long way.
+#[inline(always)]
+fn bytes(context: &XdpContext) -> Option<Direct> {
+    let scratch = maps::scratch()?;
+    // SAFETY: the pointer comes from a map look-up that succeeded; no reference to the value is made.
+    let spare = unsafe { &raw mut (*scratch).spare };
+    Some(Direct::new(context.data(), context.data_end(), spare))
+}
+
+/// A packet in one buffer.
+#[inline(always)]
+fn whole(context: &XdpContext) -> Frame {
+    let length = context.data_end() - context.data();
+    Frame::new(context.ingress_ifindex() as u32, Direction::Rx, length as u32)
+}
+
+/// A packet that may be in several buffers, of which the first can be read; it holds all headers.
+#[inline(always)]
+fn scattered(context: &XdpContext) -> Frame {
+    // SAFETY: the context is the one that the kernel gave to this program.
+    let length = unsafe { bpf_xdp_get_buff_len(context.ctx) };
+    let linear = context.data_end() - context.data();
+    let mut frame = Frame::new(context.ingress_ifindex() as u32, Direction::Rx, length as u32);
+    frame.captured = linear as u32;
+    frame
+}
