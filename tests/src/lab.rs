@@ -10,6 +10,7 @@
 //! own, so labs with the same addresses may run side by side. All ends on drop: daemons, namespaces, state, in that order.
 
 mod central;
+mod daemon;
 mod drawing;
 mod fabric;
 mod node;
@@ -51,7 +52,7 @@ pub struct Options {
     pub udp_checksum: Option<bool>,
     pub underlay_mtu: u16,
     pub pod_mtu: u16,
-    /// BFD in every tunnel.
+    /// BFD in every tunnel: with OVS on each VNI, with OVN on VNI 0, for the sake of a gateway that is added.
     pub bfd: bool,
 }
 

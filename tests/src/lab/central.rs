@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::fabric::Fabric;
-use super::{DEVICE, Options, Pod, node};
+use super::{DEVICE, Options, Pod, daemon};
 use crate::netns::{self, End, Namespace};
 use crate::process::{self, Process};
 
@@ -21,17 +21,17 @@ pub(super) struct Central {
 
 impl Central {
     pub(super) fn start(state: &Path, fabric: &Fabric) -> Result<Self> {
-        let directory = node::directory(state, "c")?;
+        let directory = daemon::directory(state, "c")?;
         let namespace = Namespace::create("central")?;
         let addresses = ["192.168.50.100/24".to_owned()];
         fabric.plug("ndc", End { addresses: &addresses, ..End::bare(&namespace, DEVICE) })?;
         // Its TCP enters the nodes through their br-phy.
         netns::offloads_off(&namespace, DEVICE)?;
-        let nb = node::start_database(&namespace, &directory, "nb", "/usr/share/ovn/ovn-nb.ovsschema", None)?;
-        let sb = node::start_database(&namespace, &directory, "sb", "/usr/share/ovn/ovn-sb.ovsschema", Some(PORT))?;
+        let nb = daemon::database(&namespace, &directory, "nb", "/usr/share/ovn/ovn-nb.ovsschema", None)?;
+        let sb = daemon::database(&namespace, &directory, "sb", "/usr/share/ovn/ovn-sb.ovsschema", Some(PORT))?;
         let socket = |name: &str| format!("unix:{}", directory.join(name).display());
         let databases = [format!("--ovnnb-db={}", socket("nb.sock")), format!("--ovnsb-db={}", socket("sb.sock"))];
-        let northd = node::daemon(&namespace, &directory, "ovn-northd", &databases)?;
+        let northd = daemon::start(&namespace, &directory, "ovn-northd", &databases)?;
         Ok(Self { _daemons: vec![northd, sb, nb], directory, _namespace: namespace })
     }
 

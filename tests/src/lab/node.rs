@@ -6,26 +6,20 @@
 //!                br-int ── v-<pod> ── eth0 (pod)
 //! ```
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow};
 
 use super::fabric::Fabric;
-use super::{DEVICE, Options};
+use super::{DEVICE, Options, daemon};
 use crate::netns::{End, Namespace};
 use crate::process::{self, Process};
-use crate::wait;
 
 const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
-/// The longest name of a socket that a daemon makes in its directory.
-const LONGEST_SOCKET: &str = "ovs-vswitchd.ctl";
-/// `sizeof(sockaddr_un.sun_path)`, less the final zero.
-const SOCKET_PATH_MAX: usize = 107;
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -45,15 +39,15 @@ pub(super) fn outer(index: usize, ipv6: bool) -> IpAddr {
 impl Node {
     /// Starts the databases and switch of a node and plugs it into the fabric.
     pub(super) fn start(index: usize, state: &Path, fabric: &Fabric, options: Options) -> Result<Self> {
-        let directory = directory(state, &format!("n{index}"))?;
+        let directory = daemon::directory(state, &format!("n{index}"))?;
         let namespace = Namespace::create(&format!("node{index}"))?;
         namespace.sysctl(&[("ipv6/conf/default/disable_ipv6", "1")])?;
         let mac = format!("02:50:00:00:00:0{index}");
         fabric.plug(&format!("nd{index}"), End { mac: Some(&mac), ..End::bare(&namespace, DEVICE) })?;
-        let database = start_database(&namespace, &directory, "db", SCHEMA, None)?;
+        let database = daemon::database(&namespace, &directory, "db", SCHEMA, None)?;
         vsctl(&directory, &format!("--no-wait init -- set Open_vSwitch . external_ids:system-id=chassis-{index}"))?;
         let socket = format!("unix:{}", directory.join("db.sock").display());
-        let vswitchd = Mutex::new(daemon(&namespace, &directory, "ovs-vswitchd", &[socket])?);
+        let vswitchd = Mutex::new(daemon::start(&namespace, &directory, "ovs-vswitchd", &[socket])?);
         let node = Self { index, directory, daemons: vec![database], vswitchd, namespace };
         node.add_underlay(options)?;
         Ok(node)
@@ -84,7 +78,7 @@ impl Node {
     }
 
     pub(super) fn appctl(&self, line: &str) -> Result<String> {
-        let socket = self.directory.join(LONGEST_SOCKET);
+        let socket = self.directory.join("ovs-vswitchd.ctl");
         process::run(Command::new("ovs-appctl").arg("-t").arg(socket).args(line.split_whitespace()))
     }
 
@@ -114,51 +108,6 @@ impl Drop for Frozen<'_> {
         // It fails only if the switch has died, which the next command to it will tell.
         let _ = self.switch.signal(libc::SIGCONT);
     }
-}
-
-/// Makes a directory for a daemon's sockets, short enough for them.
-pub(super) fn directory(state: &Path, name: &str) -> Result<PathBuf> {
-    let path = state.join(name);
-    let length = path.join(LONGEST_SOCKET).as_os_str().len();
-    ensure!(length <= SOCKET_PATH_MAX, "{} is too long a path for a socket: set a shorter TMPDIR", path.display());
-    fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    Ok(path)
-}
-
-/// Creates `<name>.db` from a schema and serves it at `<name>.sock`, and on a TCP port if one is given.
-pub(super) fn start_database(
-    namespace: &Namespace,
-    directory: &Path,
-    name: &str,
-    schema: &str,
-    port: Option<u16>,
-) -> Result<Process> {
-    let (file, socket) = (directory.join(format!("{name}.db")), directory.join(format!("{name}.sock")));
-    process::run(Command::new("ovsdb-tool").arg("create").arg(&file).arg(schema))?;
-    let mut arguments = vec![file.display().to_string(), format!("--remote=punix:{}", socket.display())];
-    arguments.extend(port.map(|port| format!("--remote=ptcp:{port}:0.0.0.0")));
-    arguments.push(format!("--unixctl={}", directory.join(format!("{name}.ctl")).display()));
-    let mut server = daemon(namespace, directory, "ovsdb-server", &arguments)?;
-    wait::until(&format!("{}", socket.display()), Duration::from_secs(20), || match server.ended()? {
-        Some(status) => bail!("ovsdb-server ended ({status})"),
-        None => Ok(socket.exists().then_some(())),
-    })?;
-    Ok(server)
-}
-
-/// Starts a daemon of OVS or OVN as a child in the foreground, with all its files in `directory`.
-pub(super) fn daemon(namespace: &Namespace, directory: &Path, program: &str, arguments: &[String]) -> Result<Process> {
-    let log = directory.join(format!("{program}.log"));
-    let stderr = File::options().create(true).append(true).open(&log).context("cannot create a daemon's log")?;
-    let mut command = namespace.command(program);
-    for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "OVN_RUNDIR", "OVN_LOGDIR"] {
-        command.env(variable, directory);
-    }
-    command.args(arguments).args(["-vsyslog:off", "-vconsole:info"]);
-    if program != "ovsdb-server" && program != "ovn-controller" {
-        command.arg(format!("--unixctl={}", directory.join(format!("{program}.ctl")).display()));
-    }
-    Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr))
 }
 
 fn vsctl(directory: &Path, line: &str) -> Result<String> {

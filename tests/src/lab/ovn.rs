@@ -15,8 +15,8 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result};
 
 use super::central::Central;
-use super::node::{self, Node};
-use super::{Lab, OVN_ROUTER_VNI, OVN_VNIS, pod};
+use super::node::Node;
+use super::{Lab, OVN_ROUTER_VNI, OVN_VNIS, daemon, pod};
 use crate::ping::Ping;
 
 pub(super) fn build(lab: &mut Lab) -> Result<()> {
@@ -48,7 +48,7 @@ fn start_controller(lab: &mut Lab, index: usize, remote: &str) -> Result<()> {
          external_ids:ovn-bridge-datapath-type=netdev {checksum}"
     ))?;
     let database = format!("unix:{}", node.directory().join("db.sock").display());
-    let controller = node::daemon(&node.namespace, node.directory(), "ovn-controller", &[database])?;
+    let controller = daemon::start(&node.namespace, node.directory(), "ovn-controller", &[database])?;
     // First in the list, so that it ends before the database that it talks to.
     node.daemons.insert(0, controller);
     Ok(())

@@ -31,10 +31,10 @@ fn a_routed_conversation_has_round_trips_although_its_vnis_differ() {
     assert_eq!(measured.echoes(&lab, LS1, Way::Transmit), 8);
     assert_eq!(measured.remote_samples(LS1, "echo"), 8);
     assert_eq!(measured.remote_samples(LS1, "handshake"), 1);
-    assert!(measured.remote_samples(LS1, "timestamp") >= 4, "{:?}", measured.summary.vnis);
+    assert!(measured.remote_samples(LS1, "timestamp") > 0, "{:?}", measured.summary.vnis);
     // SYN-ACK in, ACK out: the other leg, by the VNI of the SYN-ACK.
     assert_eq!(measured.local_samples(LS0, "handshake"), 1);
-    assert!(measured.local_samples(LS0, "timestamp") >= 1, "{:?}", measured.summary.vnis);
+    assert!(measured.local_samples(LS0, "timestamp") > 0, "{:?}", measured.summary.vnis);
 }
 
 #[test]
