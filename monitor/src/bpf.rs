@@ -1,0 +1,10 @@
+//! The kernel side, seen from user space: load, attach, read. The only modules that name aya.
+
+pub mod attach;
+pub mod counters;
+pub mod events;
+pub mod load;
+mod plain;
+
+pub use attach::{Attachment, Ingress};
+pub use load::{Kernel, Sizes};

@@ -1,0 +1,212 @@
+//! Loads the programs, sizes the maps, strings the steps of the long way together.
+
+use std::io;
+
+use anyhow::{Context, Result, anyhow};
+use aya::maps::{MapData, PerCpuArray, ProgramArray, RingBuf};
+use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
+use aya::util::nr_cpus;
+use aya::{Ebpf, EbpfError, EbpfLoader};
+use monitor_common::count::{Counters, Totals};
+use monitor_common::flow::Bucket;
+use monitor_common::tunnel::{MAX_SLOTS, Tunnel};
+use monitor_common::wire::geneve::Ports;
+
+use super::plain::Plain;
+use crate::failure::Failure;
+
+/// The object that build.rs compiled.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tunmon"));
+
+/// Bytes that the counters of all tunnels may take, over all possible processors.
+const COUNTERS_BUDGET: usize = 16 << 20;
+
+/// Sizes of the tables, fixed when the programs are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Slots for tunnels.
+    pub tunnels: u32,
+    /// Buckets of two flows.
+    pub buckets: u32,
+    /// Bytes of the ring buffer.
+    pub ring_bytes: u32,
+    /// Possible processors.
+    pub processors: usize,
+}
+
+impl Sizes {
+    /// The sizes for these bounds on `processors` possible processors.
+    pub fn new(max_vnis: u32, max_peers: u32, max_flows: u32, processors: usize) -> Self {
+        let affordable = COUNTERS_BUDGET / (processors.max(1) * size_of::<Counters>());
+        let affordable = prev_power_of_two(u32::try_from(affordable).unwrap_or(MAX_SLOTS));
+        let wanted = max_vnis.saturating_mul(max_peers).clamp(2, MAX_SLOTS).next_power_of_two();
+        let buckets = (max_flows / 2).clamp(1, 1 << 24).next_power_of_two();
+        Self { tunnels: wanted.min(affordable).max(2), buckets, ring_bytes: 1 << 20, processors }
+    }
+
+    /// Memory of all tables, in bytes.
+    pub fn bytes(&self) -> usize {
+        let shared = self.tunnels as usize * (size_of::<Tunnel>() + 64) + self.buckets as usize * size_of::<Bucket>();
+        let own = self.tunnels as usize * size_of::<Counters>()
+            + monitor_common::count::DEVICES as usize * size_of::<Totals>();
+        shared + own * self.processors + self.ring_bytes as usize
+    }
+}
+
+fn prev_power_of_two(number: u32) -> u32 {
+    if number == 0 { 1 } else { 1 << number.ilog2() }
+}
+
+/// The loaded programs and their maps.
+pub struct Kernel {
+    pub(super) ebpf: Ebpf,
+    pub(super) totals: PerCpuArray<MapData, Plain<Totals>>,
+    /// Says whether the variants for packets in several buffers were loaded (kernel 5.18).
+    pub has_frags: bool,
+    /// Sizes of the tables.
+    pub sizes: Sizes,
+}
+
+impl Kernel {
+    /// Loads everything for tunnels to `ports`.
+    pub fn load(ports: &[u16], sizes: Sizes) -> Result<Self> {
+        let seed = u64::from_ne_bytes(random()?);
+        let (ports, tunnel_mask, flow_mask) = (Ports::new(ports).0, sizes.tunnels - 1, sizes.buckets - 1);
+        let mut ebpf = EbpfLoader::new()
+            .override_global("PORTS", &ports, true)
+            .override_global("SEED", &seed, true)
+            .override_global("TUNNEL_MASK", &tunnel_mask, true)
+            .override_global("FLOW_MASK", &flow_mask, true)
+            .map_max_entries("TUNNELS", sizes.tunnels)
+            .map_max_entries("CLAIMS", sizes.tunnels)
+            .map_max_entries("COUNTERS", sizes.tunnels)
+            .map_max_entries("FLOWS", sizes.buckets)
+            .map_max_entries("EVENTS", sizes.ring_bytes)
+            .load(OBJECT)
+            .map_err(explain)?;
+        load_chain(&mut ebpf, "XDP_STEPS", "tunmon_xdp", ['x', 'x'])?;
+        load_chain(&mut ebpf, "TC_STEPS", "tunmon_tc_tx", ['r', 't'])?;
+        load_program(&mut ebpf, "tunmon_tc_rx")?;
+        // Kernels before 5.18 do not know the flag.
+        let has_frags = load_chain(&mut ebpf, "XDP_FRAGS_STEPS", "tunmon_xdp_frag", ['f', 'f']).is_ok();
+        let totals = ebpf.take_map("TOTALS").context("map TOTALS")?;
+        Ok(Self { totals: PerCpuArray::try_from(totals).context("map TOTALS")?, ebpf, has_frags, sizes })
+    }
+
+    /// Takes the ring buffer; there is one reader.
+    pub fn take_ring(&mut self) -> Result<RingBuf<MapData>> {
+        let map = self.ebpf.take_map("EVENTS").context("map EVENTS was taken before")?;
+        RingBuf::try_from(map).context("map EVENTS")
+    }
+
+    /// The loaded programs by name.
+    pub fn programs(&self) -> impl Iterator<Item = (&str, &Program)> {
+        self.ebpf.programs()
+    }
+
+    /// A loaded program by name.
+    pub fn program_mut(&mut self, name: &str) -> Result<&mut Program> {
+        self.ebpf.program_mut(name).with_context(|| format!("program {name} is not in the object"))
+    }
+}
+
+/// Loads the programs of one hook and makes each step reachable. `suffixes` are those of the first step and of the
+/// others.
+fn load_chain(ebpf: &mut Ebpf, steps: &str, entry: &str, [first, rest]: [char; 2]) -> Result<()> {
+    let mut names = vec![
+        (0, format!("tunmon_outer_{first}")),
+        (1, format!("tunmon_inner_{rest}")),
+        (2, format!("tunmon_acct_{rest}")),
+        (3, format!("tunmon_rtt_{rest}")),
+    ];
+    if first != rest {
+        names.push((4, format!("tunmon_outer_{rest}")));
+    }
+    for (_, name) in &names {
+        load_program(ebpf, name)?;
+    }
+    load_program(ebpf, entry)?;
+    let mut array = ebpf.take_map(steps).with_context(|| format!("map {steps}"))?;
+    let mut array = ProgramArray::try_from(&mut array).with_context(|| format!("map {steps}"))?;
+    for (index, name) in &names {
+        let program = ebpf.program(name).with_context(|| format!("program {name}"))?;
+        let fd = program.fd().with_context(|| format!("program {name}"))?;
+        array.set(*index, fd, 0).with_context(|| format!("putting {name} into {steps}"))?;
+    }
+    Ok(())
+}
+
+fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<()> {
+    let program = ebpf.program_mut(name).with_context(|| format!("program {name} is not in the object"))?;
+    let loaded = if name.contains("_tc_") || name.ends_with("_t") || name.ends_with("_r") {
+        <&mut SchedClassifier>::try_from(program).and_then(SchedClassifier::load)
+    } else {
+        <&mut Xdp>::try_from(program).and_then(Xdp::load)
+    };
+    loaded.map_err(|error| explain_program(name, error))
+}
+
+fn random() -> Result<[u8; 8]> {
+    let mut bytes = [0; 8];
+    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").context("/dev/urandom")?, &mut bytes)
+        .context("/dev/urandom")?;
+    Ok(bytes)
+}
+
+fn explain(error: EbpfError) -> anyhow::Error {
+    let text = error_chain(&error);
+    if text.contains("os error 1)") {
+        return Failure::privilege().into();
+    }
+    anyhow!("creating the BPF maps: {text}")
+}
+
+fn explain_program(name: &str, error: ProgramError) -> anyhow::Error {
+    if let ProgramError::LoadError { io_error, verifier_log } = &error {
+        if io_error.raw_os_error() == Some(libc::EPERM) {
+            return Failure::privilege().into();
+        }
+        tracing::debug!(program = name, log = %verifier_log, "rejected");
+        let cause = format!("this kernel does not take the program {name}: {io_error}");
+        return Failure::kernel(cause, "tunmon needs Linux 5.10 or newer; --log debug shows the verifier's words").into();
+    }
+    anyhow!("loading {name}: {}", error_chain(&error))
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// Sizes for default bounds on this machine.
+pub fn processors() -> Result<usize> {
+    nr_cpus().map_err(|(path, error)| anyhow!("{path}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_on_small_and_on_large_machines() {
+        for (processors, bound) in [(2, 32 << 20), (128, 64 << 20)] {
+            let sizes = Sizes::new(128, 256, 65536, processors);
+            assert!(sizes.bytes() <= bound, "{processors}: {} bytes", sizes.bytes());
+            assert!(sizes.tunnels >= 512, "{processors}: {} tunnels", sizes.tunnels);
+        }
+    }
+
+    #[test]
+    fn sizes_are_powers_of_two_whatever_is_asked_for() {
+        for asked in [0, 1, 3, 1000, u32::MAX] {
+            let sizes = Sizes::new(asked, asked, asked, 3);
+            assert!(sizes.tunnels.is_power_of_two() && sizes.tunnels >= 2 && sizes.tunnels <= MAX_SLOTS);
+            assert!(sizes.buckets.is_power_of_two());
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Failures that the user can do something about: one line of cause, one of what to do, and an exit code.
+
+use std::fmt;
+
+/// A failure with advice.
+#[derive(Debug)]
+pub struct Failure {
+    cause: String,
+    advice: String,
+    /// Exit code of the process.
+    pub code: u8,
+}
+
+/// Exit code for a runtime error.
+pub const RUNTIME: u8 = 1;
+/// Exit code for wrong usage.
+pub const USAGE: u8 = 2;
+/// Exit code for a missing privilege or kernel feature.
+pub const UNABLE: u8 = 4;
+
+impl Failure {
+    /// The user has to do something differently.
+    pub fn usage(cause: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { cause: cause.into(), advice: advice.into(), code: USAGE }
+    }
+
+    /// Something went wrong at run time.
+    pub fn runtime(cause: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { cause: cause.into(), advice: advice.into(), code: RUNTIME }
+    }
+
+    /// The kernel lacks a feature, or something stands in the way.
+    pub fn kernel(cause: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { cause: cause.into(), advice: advice.into(), code: UNABLE }
+    }
+
+    /// The process lacks the rights to load and attach programs.
+    pub fn privilege() -> Self {
+        Self::kernel(
+            "no right to load BPF programs (needs CAP_BPF and CAP_NET_ADMIN)",
+            "run it as root: sudo tunmon …; without rights: tunmon read FILE.pcap",
+        )
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}\n  {}", self.cause, self.advice)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,35 @@
+//! Release binaries of this workspace: built here, run with root's rights.
+
+use std::{env, ffi::OsString, path::PathBuf, process::Command};
+
+use anyhow::Result;
+
+use crate::{
+    command::{self, command, step, workspace},
+    rights::Rights,
+    setup,
+};
+
+/// Sets the machine up, builds one release binary, and gives the command that runs it as root.
+///
+/// The package is not named: with the same selection of packages everywhere, cargo has the same features everywhere, and
+/// does not compile the BPF programs anew.
+pub(crate) fn release(name: &str) -> Result<Command> {
+    setup::run(&setup::Options { tests: false })?;
+    step(command("cargo", ["build", "--release", "--bin", name]))?;
+    let mut binary = Command::new(target_folder().join("release").join(name));
+    binary.current_dir(env::current_dir()?);
+    Rights::of_caller().raise(binary)
+}
+
+/// Becomes a binary of the `tests` crate: these are the verbs that need the product.
+pub(crate) fn become_tool(name: &str, arguments: &[OsString]) -> Result<()> {
+    let mut tool = release(name)?;
+    tool.args(arguments);
+    command::replace_with(tool)
+}
+
+fn target_folder() -> PathBuf {
+    // A relative folder is meant from where cargo runs, which is the top folder here.
+    workspace().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
