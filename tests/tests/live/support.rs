@@ -4,7 +4,6 @@
 //! and the capture, which surrounds them, is cut at those moments. The capture itself tells whether a tunnel packet passed
 //! in an uncertain moment (a neighbour probe, say); such a run proves nothing, and is repeated.
 
-use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tests::lab::{DEVICE, Lab, Options};
@@ -52,7 +51,7 @@ fn has_product() -> bool {
 
 fn skip_for(reason: Option<String>) -> bool {
     if let Some(reason) = &reason {
-        needs::skip(thread::current().name().unwrap_or("a live test"), reason);
+        needs::skip(reason);
     }
     reason.is_none()
 }
