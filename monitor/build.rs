@@ -7,5 +7,5 @@ fn main() -> anyhow::Result<()> {
     // The shared crate is no dependency of this script, so a change to it has to be named.
     println!("cargo:rerun-if-changed=../monitor-common/src");
     let package = Package { name: "monitor-ebpf", root_dir: "../monitor-ebpf", features, ..Package::default() };
-    aya_build::build_ebpf([package], Toolchain::Custom("nightly"))
+    aya_build::build_ebpf([package], Toolchain::Custom("nightly-2026-05-20"))
 }

@@ -36,7 +36,7 @@ pub fn account<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> b
     }
     if let Some(totals) = tables.totals(packet.frame.device) {
         totals.seen(packet.frame.direction(), class, packets);
-        if let Some(reason) = packet.malformed() {
+        if let Some(reason) = packet.malformed_index() {
             totals.rejected(reason, packets);
         }
     }

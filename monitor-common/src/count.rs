@@ -4,8 +4,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::event::{KINDS, Kind};
 use crate::frame::{Direction, Frame};
-use crate::packet::class::{CLASSES, REASONS};
-use crate::packet::{Class, Malformed};
+use crate::packet::Class;
+use crate::packet::class::CLASSES;
 use crate::rtt::{LEGS, Leg, METHODS, Method, Sample};
 
 /// Devices that can be told apart: a device's totals stand at its index modulo this.
@@ -116,6 +116,13 @@ impl Traffic {
             (a, b) => a.min(b),
         };
     }
+
+    fn subtract(&mut self, before: &Self) {
+        self.packets -= before.packets;
+        self.bytes -= before.bytes;
+        self.outer_fragments -= before.outer_fragments;
+        self.inner_fragments -= before.inner_fragments;
+    }
 }
 
 /// Number and sum of samples.
@@ -161,14 +168,22 @@ impl Counters {
         matches.sum_ns += sample.rtt_ns;
     }
 
-    /// Adds what another processor counted.
+    /// Adds what another processor, or another tunnel, counted.
     pub fn merge(&mut self, other: &Self) {
-        for direction in 0..2 {
-            self.traffic[direction].merge(&other.traffic[direction]);
-        }
+        self.traffic.iter_mut().zip(&other.traffic).for_each(|(own, other)| own.merge(other));
+        self.combine_matches(other, u64::wrapping_add);
+    }
+
+    /// Takes away what was counted before; what is longest, least or most stays.
+    pub fn subtract(&mut self, before: &Self) {
+        self.traffic.iter_mut().zip(&before.traffic).for_each(|(own, before)| own.subtract(before));
+        self.combine_matches(before, u64::wrapping_sub);
+    }
+
+    fn combine_matches(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
         for (own, other) in self.matches.as_flattened_mut().iter_mut().zip(other.matches.as_flattened()) {
-            own.count += other.count;
-            own.sum_ns += other.sum_ns;
+            own.count = with(own.count, other.count);
+            own.sum_ns = with(own.sum_ns, other.sum_ns);
         }
     }
 }
@@ -231,8 +246,8 @@ impl Outcome {
 pub struct Totals {
     /// Wire packets per [`Direction`] and [`Class`].
     pub classes: [[u64; CLASSES]; 2],
-    /// Wire packets of class `malformed` per [`Malformed`].
-    pub malformed: [u64; REASONS],
+    /// Wire packets of class `malformed` per [`crate::packet::Malformed`]; as many as a mask of three bits can name.
+    pub malformed: [u64; 8],
     /// Later outer fragments that were attributed to a tunnel.
     pub attributed: u64,
     /// Later outer fragments whose first one was not seen.
@@ -279,18 +294,11 @@ impl Totals {
         *bytes += share.bytes;
     }
 
-    /// Counts why packets are malformed.
+    /// Counts why packets are malformed; `reason` is the index of a
+    /// [`crate::packet::Malformed`].
     #[inline(always)]
-    pub fn rejected(&mut self, reason: Malformed, packets: u32) {
-        let count = match reason {
-            Malformed::OuterIp => &mut self.malformed[0],
-            Malformed::UdpLength => &mut self.malformed[1],
-            Malformed::Version => &mut self.malformed[2],
-            Malformed::Options => &mut self.malformed[3],
-            Malformed::Truncated => &mut self.malformed[4],
-            Malformed::Inner => &mut self.malformed[5],
-        };
-        *count += u64::from(packets);
+    pub fn rejected(&mut self, reason: u8, packets: u32) {
+        self.malformed[usize::from(reason) & 7] += u64::from(packets);
     }
 
     /// The outcome of events of `kind`.
@@ -305,19 +313,29 @@ impl Totals {
 
     /// Adds what another processor counted.
     pub fn merge(&mut self, other: &Self) {
-        let add = |own: &mut [u64], other: &[u64]| own.iter_mut().zip(other).for_each(|(own, other)| *own += other);
-        add(self.classes.as_flattened_mut(), other.classes.as_flattened());
-        add(&mut self.malformed, &other.malformed);
-        add(self.untracked.as_flattened_mut(), other.untracked.as_flattened());
-        self.attributed += other.attributed;
-        self.orphans += other.orphans;
-        self.flows_inserted += other.flows_inserted;
-        self.flows_evicted += other.flows_evicted;
+        self.combine(other, u64::wrapping_add);
+    }
+
+    /// Takes away what was counted before.
+    pub fn subtract(&mut self, before: &Self) {
+        self.combine(before, u64::wrapping_sub);
+    }
+
+    fn combine(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
+        let apply = |own: &mut u64, other: &u64| *own = with(*own, *other);
+        let each = |own: &mut [u64], other: &[u64]| own.iter_mut().zip(other).for_each(|(own, other)| apply(own, other));
+        each(self.classes.as_flattened_mut(), other.classes.as_flattened());
+        each(&mut self.malformed, &other.malformed);
+        each(self.untracked.as_flattened_mut(), other.untracked.as_flattened());
+        apply(&mut self.attributed, &other.attributed);
+        apply(&mut self.orphans, &other.orphans);
+        apply(&mut self.flows_inserted, &other.flows_inserted);
+        apply(&mut self.flows_evicted, &other.flows_evicted);
         for (own, other) in self.events.iter_mut().zip(&other.events) {
-            own.wanted += other.wanted;
-            own.submitted += other.submitted;
-            own.ring_full += other.ring_full;
-            own.rate_limited += other.rate_limited;
+            apply(&mut own.wanted, &other.wanted);
+            apply(&mut own.submitted, &other.submitted);
+            apply(&mut own.ring_full, &other.ring_full);
+            apply(&mut own.rate_limited, &other.rate_limited);
         }
     }
 }

@@ -127,6 +127,12 @@ impl Packet {
         (self.class() == Class::Malformed).then(|| Malformed::from_index(self.malformed as usize))
     }
 
+    /// Index of [`Packet::malformed`], when the packet is.
+    #[inline(always)]
+    pub(crate) fn malformed_index(&self) -> Option<u8> {
+        if self.class == Class::Malformed as u8 { Some(self.malformed) } else { None }
+    }
+
     /// Where the parse stopped before the end of the headers, and why.
     pub fn stop(&self) -> Option<Stop> {
         Stop::decode(self.stop)
@@ -189,7 +195,7 @@ pub fn parse_outer<B: Bytes>(bytes: B, frame: &Frame, ports: Ports, packet: &mut
 /// The second half of [`parse`]: what is in the tunnel, or what an ICMP message quotes.
 #[inline(always)]
 pub fn parse_inner<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
-    let (offset, end) = (bytes.settle(packet.payload as usize), bytes.settle(packet.payload_end as usize));
+    let (offset, end) = (bytes.settle(packet.payload as usize), packet.payload_end as usize);
     if packet.has_geneve() {
         inner::parse(bytes, offset, end, packet);
     } else {

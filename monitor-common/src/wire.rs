@@ -19,6 +19,9 @@ pub mod udp;
 /// TCP with all options, 252 bytes of Geneve options) end at 492.
 pub const REACH: usize = 512;
 
+/// An offset that is out of reach, and all ones in binary.
+pub const FAR: usize = 2 * REACH - 1;
+
 /// A frame's bytes.
 pub trait Bytes: Copy {
     /// `N` bytes that are known to be there.
@@ -27,11 +30,11 @@ pub trait Bytes: Copy {
     /// Returns the `N` bytes at `offset`, or `None` when one of them is past the end or past [`REACH`].
     fn window<const N: usize>(self, offset: usize) -> Option<Self::Window<N>>;
 
-    /// Returns `offset`, and makes the kernel's verifier forget how it was computed, so that the paths that led
-    /// here are walked once and not once each.
+    /// Returns `offset`, or [`FAR`] when it is more, and makes the kernel's verifier forget how it was computed, so
+    /// that the paths that led here are walked once and not once each.
     #[inline(always)]
     fn settle(self, offset: usize) -> usize {
-        offset
+        if offset < FAR { offset } else { FAR }
     }
 }
 

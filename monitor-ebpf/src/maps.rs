@@ -15,7 +15,7 @@ use monitor_common::fragment;
 use monitor_common::packet::Packet;
 use monitor_common::tables::Tables;
 use monitor_common::tunnel::Tunnel;
-use monitor_common::wire::REACH;
+use monitor_common::wire::FAR;
 use monitor_common::wire::geneve::Ports;
 
 // Settings, written by user space before the programs are loaded. They are read as volatile, because the compiler
@@ -71,11 +71,17 @@ pub(crate) const OUTER_TX: u32 = 4;
 const STEPS: u32 = 5;
 
 /// Memory of one processor that the stack has no room for.
+///
+/// The copy of a frame's headers is longer than the parser's reach: the verifier must see that a header which begins
+/// at the farthest offset still lies in it, wherever the compiler moves the comparison that rules this out.
 #[repr(C)]
 pub(crate) struct Scratch {
     pub(crate) spare: u64,
-    pub(crate) bytes: [u8; REACH],
+    pub(crate) bytes: [u8; COPY],
 }
+
+/// Length of the copy of a frame's headers.
+pub(crate) const COPY: usize = FAR + 1 + 64;
 
 /// This processor's scratch memory.
 #[inline(always)]

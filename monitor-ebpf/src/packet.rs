@@ -7,7 +7,9 @@
 use core::ffi::c_void;
 use core::ptr;
 
-use monitor_common::wire::{Bytes, REACH, Window};
+use monitor_common::wire::{Bytes, FAR, REACH, Window};
+
+use crate::maps::COPY;
 
 /// The linear part of a packet, by the pointers that the kernel gave.
 #[derive(Clone, Copy)]
@@ -48,14 +50,14 @@ impl Bytes for Direct {
 /// The beginning of a packet, copied into a map.
 #[derive(Clone, Copy)]
 pub(crate) struct Copied {
-    buffer: *mut [u8; REACH],
+    buffer: *mut [u8; COPY],
     length: usize,
     spare: *mut u64,
 }
 
 impl Copied {
     /// The first `length` bytes of `buffer`, a map's value; `spare` is a map's word for [`Bytes::settle`].
-    pub(crate) fn new(buffer: *mut [u8; REACH], length: usize, spare: *mut u64) -> Self {
+    pub(crate) fn new(buffer: *mut [u8; COPY], length: usize, spare: *mut u64) -> Self {
         Self { buffer, length, spare }
     }
 
@@ -89,11 +91,12 @@ impl Bytes for Copied {
 
 #[inline(always)]
 fn settle(spare: *mut u64, offset: usize) -> usize {
-    // SAFETY: `spare` is a word of a per-processor map's value; volatile, so that the value is read back and the
-    // verifier knows no more of it than that it is a number.
+    let offset = if offset < FAR { offset } else { FAR };
+    // SAFETY: `spare` is a word of a per-processor map's value; volatile, so that the value is read back. All that the
+    // verifier knows of it is what the mask says, wherever the compiler moves the additions that follow.
     unsafe {
         ptr::write_volatile(spare, offset as u64);
-        ptr::read_volatile(spare) as usize
+        ptr::read_volatile(spare) as usize & FAR
     }
 }
 

@@ -80,7 +80,7 @@ fn begin(context: &TcContext, direction: Direction) -> i32 {
 fn outer(context: &TcContext, direction: Direction) -> i32 {
     let Some(bytes) = copied(context.len()) else { return NEXT };
     if bytes.length() != 0 {
-        // SAFETY: the buffer has REACH bytes, and the length is at most that. A frame is never shorter than it says.
+        // SAFETY: the buffer has more than REACH bytes, and the length is at most that. A frame is never shorter than it says.
         unsafe { bpf_skb_load_bytes(context.skb.skb.cast(), 0, bytes.buffer(), bytes.length() as u32) };
     }
     shell::outer(&TC_STEPS, context, bytes, &frame(context, direction));

@@ -33,3 +33,25 @@ impl Counts {
         Self { totals: *tables.totals_of(device), tunnels }
     }
 }
+
+/// What became of the events that were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consumed {
+    /// Records taken out of the ring buffer.
+    pub consumed: u64,
+    /// Records that were handed on.
+    pub delivered: u64,
+    /// Records that are none of ours.
+    pub decode_errors: u64,
+}
+
+impl Consumed {
+    /// What was added since `before`.
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            consumed: self.consumed - before.consumed,
+            delivered: self.delivered - before.delivered,
+            decode_errors: self.decode_errors - before.decode_errors,
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Failures that the user can do something about: one line of cause, one of what to do, and an exit code.
 
 use std::fmt;
+use std::process::ExitCode;
 
 /// A failure with advice.
 #[derive(Debug)]
@@ -50,3 +51,9 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Tells the user about an error and returns the exit code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("tunmon: {error:#}");
+    ExitCode::from(error.downcast_ref::<Failure>().map_or(RUNTIME, |failure| failure.code))
+}

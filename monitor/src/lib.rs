@@ -1,3 +1,35 @@
-//! daemon
+//! The daemon: what the kernel counts and reports, summed up and shown.
+//!
+//! ```text
+//! bpf (live) ─┐
+//! read (file) ─┴▶ events, counts ─▶ aggregate ─▶ snapshot ─▶ export, ui
+//! ```
+//! Only `bpf` names aya.
 
+pub mod aggregate;
+pub mod bpf;
+pub mod cli;
+pub mod counts;
 pub mod demo;
+pub mod device;
+pub mod export;
+pub mod failure;
+pub mod log;
+mod output;
+mod sniff;
+pub mod snapshot;
+mod ui;
+mod watch;
+
+use anyhow::Result;
+
+use cli::{Cli, Command};
+
+/// Does what the command line says.
+pub fn run(cli: &Cli) -> Result<()> {
+    match &cli.command {
+        None => watch::devices(cli),
+        Some(Command::Read(_)) => Err(failure::Failure::usage("not there yet", "wait").into()),
+        Some(Command::Demo { fault }) => watch::demo(cli, *fault),
+    }
+}

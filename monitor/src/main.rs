@@ -1,1 +1,15 @@
-fn main() {}
+//! tunmon, the binary: arguments in, exit code out.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use monitor::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    monitor::log::init(&cli.common.log);
+    match monitor::run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => monitor::failure::report(&error),
+    }
+}

@@ -95,24 +95,24 @@ pub fn options<B: Bytes>(bytes: B, start: usize, end: usize) -> Options {
             break;
         }
         let Some(option) = bytes.window::<4>(offset) else { break };
-        match option.u8::<0>() {
-            0 => break,
-            1 => {
-                offset += 1;
-                continue;
+        let length = match (option.u8::<0>(), option.u8::<1>()) {
+            (0, _) => break,
+            (1, _) => 1,
+            (_, 0 | 1) => break,
+            (2, 4) => {
+                found.mss = option.be16::<2>();
+                4
             }
-            2 if option.u8::<1>() == 4 => found.mss = option.be16::<2>(),
-            8 if option.u8::<1>() == 10 && offset + 10 <= end && found.timestamps.is_none() => {
+            (8, 10) if offset + 10 <= end && found.timestamps.is_none() => {
                 if let Some(times) = bytes.window::<10>(offset) {
                     found.timestamps = Some((times.be32::<2>(), times.be32::<6>()));
                 }
+                10
             }
-            _ => {}
-        }
-        if option.u8::<1>() < 2 {
-            break;
-        }
-        offset = bytes.settle(offset + option.u8::<1>() as usize);
+            (_, length) => usize::from(length),
+        };
+        // Settled on every way round the loop, or the compiler makes the offset a pointer that the verifier lost.
+        offset = bytes.settle(offset + length);
     }
     found
 }

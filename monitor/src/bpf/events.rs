@@ -3,16 +3,7 @@
 use aya::maps::{MapData, RingBuf};
 use monitor_common::event::Any;
 
-/// What became of the events that were read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Consumed {
-    /// Records taken out of the ring buffer.
-    pub consumed: u64,
-    /// Records that were handed on.
-    pub delivered: u64,
-    /// Records that are none of ours.
-    pub decode_errors: u64,
-}
+use crate::counts::Consumed;
 
 /// Records that one look at the ring takes at most, so that a flood cannot hold up everything else.
 const BATCH: usize = 65_536;

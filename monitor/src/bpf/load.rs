@@ -126,12 +126,17 @@ fn load_chain(ebpf: &mut Ebpf, steps: &str, entry: &str, [first, rest]: [char; 2
         load_program(ebpf, name)?;
     }
     load_program(ebpf, entry)?;
-    let mut array = ebpf.take_map(steps).with_context(|| format!("map {steps}"))?;
-    let mut array = ProgramArray::try_from(&mut array).with_context(|| format!("map {steps}"))?;
+    let mut fds = Vec::new();
     for (index, name) in &names {
         let program = ebpf.program(name).with_context(|| format!("program {name}"))?;
-        let fd = program.fd().with_context(|| format!("program {name}"))?;
-        array.set(*index, fd, 0).with_context(|| format!("putting {name} into {steps}"))?;
+        let fd = program.fd().and_then(|fd| fd.try_clone().map_err(ProgramError::IOError));
+        fds.push((*index, fd.with_context(|| format!("program {name}"))?));
+    }
+    // The map stays with the other maps: the kernel empties an array of programs that no process holds.
+    let array = ebpf.map_mut(steps).with_context(|| format!("map {steps}"))?;
+    let mut array = ProgramArray::try_from(array).with_context(|| format!("map {steps}"))?;
+    for (index, fd) in &fds {
+        array.set(*index, fd, 0).with_context(|| format!("putting a program into {steps}"))?;
     }
     Ok(())
 }

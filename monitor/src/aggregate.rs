@@ -1,0 +1,149 @@
+//! Counts and events of one device, summed up per VNI and per peer. No clock, no I/O.
+//!
+//! Counts come whole, since the start; what an interval shows is their difference to the interval before. Samples
+//! come one by one.
+
+mod accounting;
+mod samples;
+mod sums;
+
+use std::net::IpAddr;
+
+use monitor_common::count::Counters;
+use monitor_common::event;
+use monitor_common::rtt::{Leg, Method};
+use monitor_common::tunnel::Tunnel;
+
+use crate::counts::{Consumed, Counts};
+use crate::snapshot::{Fragments, Peer, Rtt, Snapshot, Traffic, Vni};
+use samples::{Samples, Span, Subject};
+use sums::Sums;
+
+/// What the sums are bounded by.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// VNIs that are told apart; those that come later are `other`.
+    pub max_vnis: usize,
+    /// Peers that are told apart; those that come later are left to the sums of their VNIs.
+    pub max_peers: usize,
+}
+
+/// The sums of one device.
+pub struct Aggregate {
+    device: String,
+    mtu: u32,
+    sums: Sums,
+    before: Sums,
+    consumed_before: Consumed,
+    samples: Samples,
+}
+
+impl Aggregate {
+    /// Sums for a device of this name and MTU (0: unknown).
+    pub fn new(device: &str, mtu: u32, limits: Limits) -> Self {
+        Self {
+            device: device.to_owned(),
+            mtu,
+            sums: Sums::new(limits),
+            before: Sums::new(limits),
+            consumed_before: Consumed::default(),
+            samples: Samples::new(limits),
+        }
+    }
+
+    /// Takes a sample of `tunnel`.
+    pub fn record(&mut self, sample: &event::Rtt, tunnel: &Tunnel) {
+        let key = (sample.leg(), sample.method());
+        self.samples.record(Subject::Vni(tunnel.vni()), key, sample.rtt_ns);
+        self.samples.record(Subject::Peer(tunnel.peer.ip()), key, sample.rtt_ns);
+    }
+
+    /// Takes all counts so far and returns what happened since the last call, `seconds` ago.
+    pub fn interval(&mut self, counts: &Counts, consumed: Consumed, seconds: f64) -> Snapshot {
+        self.sums.update(counts);
+        let difference = self.sums.since(&self.before);
+        let snapshot = self.snapshot(&difference, consumed.since(&self.consumed_before), seconds, Span::Interval);
+        self.before = self.sums.clone();
+        self.consumed_before = consumed;
+        self.samples.next_interval();
+        snapshot
+    }
+
+    /// Takes all counts so far and returns what happened since the start, `seconds` ago.
+    pub fn whole(&mut self, counts: &Counts, consumed: Consumed, seconds: f64) -> Snapshot {
+        self.sums.update(counts);
+        self.snapshot(&self.sums, consumed, seconds, Span::Whole)
+    }
+
+    fn snapshot(&self, sums: &Sums, consumed: Consumed, interval_seconds: f64, span: Span) -> Snapshot {
+        Snapshot {
+            interval_seconds,
+            device: self.device.clone(),
+            vnis: sums.vnis.iter().map(|(vni, counters)| self.vni(*vni, counters, span)).collect(),
+            peers: sums.peers.iter().map(|(peer, counters)| self.peer(*peer, counters, span)).collect(),
+            other: sums.other,
+            accounting: accounting::accounting(&sums.totals, consumed),
+        }
+    }
+
+    fn vni(&self, vni: u32, counters: &Counters, span: Span) -> Vni {
+        let [rx, tx] = &counters.traffic;
+        Vni {
+            vni,
+            traffic: traffic(counters),
+            inner_length_max_bytes: known(rx.inner_longest.max(tx.inner_longest)),
+            fragments: fragments(counters),
+            rtt: self.rtt(Subject::Vni(vni), counters, span),
+        }
+    }
+
+    fn peer(&self, peer: IpAddr, counters: &Counters, span: Span) -> Peer {
+        let [rx, tx] = &counters.traffic;
+        let most = known(rx.overhead_most.max(tx.overhead_most));
+        let least = [rx.overhead_least, tx.overhead_least].into_iter().filter(|least| *least != 0).min();
+        Peer {
+            peer,
+            traffic: traffic(counters),
+            overhead_min_bytes: least,
+            overhead_max_bytes: most,
+            outer_length_max_bytes: known(rx.outer_longest.max(tx.outer_longest)),
+            recommended_inner_mtu_bytes: most.and_then(|most| self.mtu.checked_sub(u32::from(most))),
+            fragments: fragments(counters),
+            rtt: self.rtt(Subject::Peer(peer), counters, span),
+        }
+    }
+
+    fn rtt(&self, subject: Subject, counters: &Counters, span: Span) -> Vec<Rtt> {
+        let all = Leg::ALL.into_iter().flat_map(|leg| Method::ALL.into_iter().map(move |method| (leg, method)));
+        let row = |(leg, method): (Leg, Method)| {
+            let matches = &counters.matches[leg as usize][method as usize];
+            (matches.count != 0).then(|| Rtt {
+                leg: leg.name(),
+                method: method.name(),
+                count: matches.count,
+                mean_seconds: seconds(matches.sum_ns as f64 / matches.count as f64),
+                distribution: self.samples.distribution(subject, (leg, method), span),
+            })
+        };
+        all.filter_map(row).collect()
+    }
+}
+
+fn traffic(counters: &Counters) -> Traffic {
+    let [rx, tx] = &counters.traffic;
+    Traffic { rx_packets: rx.packets, rx_bytes: rx.bytes, tx_packets: tx.packets, tx_bytes: tx.bytes }
+}
+
+fn fragments(counters: &Counters) -> Fragments {
+    let [rx, tx] = &counters.traffic;
+    Fragments { outer: rx.outer_fragments + tx.outer_fragments, inner: rx.inner_fragments + tx.inner_fragments }
+}
+
+/// A size that was seen; 0 says that none was.
+fn known<T: Default + PartialEq>(size: T) -> Option<T> {
+    (size != T::default()).then_some(size)
+}
+
+fn seconds(nanoseconds: f64) -> f64 {
+    nanoseconds / 1e9
+}

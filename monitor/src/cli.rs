@@ -1,0 +1,151 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::bpf::Ingress;
+use crate::demo::Fault;
+
+/// Watches every Geneve tunnel of this node, live: latency, fragments, errors, per VNI and per peer.
+///
+/// It attaches XDP and TC programs that look at each packet and always pass it on. Without rights it can still read
+/// captures: tunmon read FILE.pcap.
+#[derive(Debug, Parser)]
+#[command(name = "tunmon", version, max_term_width = 100, args_conflicts_with_subcommands = false)]
+pub struct Cli {
+    /// What to do; without a command tunmon watches.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Device(s) to watch: names separated by commas; auto = the one of the default route.
+    #[arg(short, long, env = "TUNMON_IFACE", value_delimiter = ',', default_value = "auto", global = true)]
+    pub iface: Vec<String>,
+    /// How received packets are seen; auto = native XDP, else TC.
+    #[arg(long, env = "TUNMON_INGRESS", value_enum, default_value = "auto", global = true)]
+    pub ingress: Ingress,
+    /// Options of output and bounds.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// UDP destination port of the tunnels; may be given up to four times.
+    #[arg(long = "port", env = "TUNMON_PORT", value_delimiter = ',', default_value = "6081", global = true)]
+    pub ports: Vec<u16>,
+    /// Form of the output; auto = text on a terminal, JSON lines on a pipe.
+    #[arg(short, long, env = "TUNMON_OUTPUT", value_enum, default_value = "auto", global = true)]
+    pub output: Output,
+    /// Also print every event that was read: samples, fragments, ICMP errors.
+    #[arg(long, env = "TUNMON_EVENTS", global = true)]
+    pub events: bool,
+    /// Time between reports.
+    #[arg(long, env = "TUNMON_INTERVAL", value_parser = duration, default_value = "2s", global = true)]
+    pub interval: Duration,
+    /// Stop after this time.
+    #[arg(long, env = "TUNMON_DURATION", value_parser = duration, global = true)]
+    pub duration: Option<Duration>,
+    /// VNIs that are told apart; the rest is counted as other.
+    #[arg(long, env = "TUNMON_MAX_VNIS", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=65_536), global = true)]
+    pub max_vnis: u32,
+    /// Peers that are told apart.
+    #[arg(long, env = "TUNMON_MAX_PEERS", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536), global = true)]
+    pub max_peers: u32,
+    /// Flows that are remembered for round-trip times.
+    #[arg(long, env = "TUNMON_MAX_FLOWS", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(2..=16_777_216), global = true)]
+    pub max_flows: u32,
+    /// What is logged to standard error: error, warn, info, debug, trace, or a filter.
+    #[arg(long = "log", env = "TUNMON_LOG", default_value = "warn", global = true)]
+    pub log: String,
+}
+
+/// Commands besides watching.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Analyse a capture (pcap or pcapng) in the same way, without privileges.
+    Read(Read),
+    /// Make a two-node tunnel with traffic in network namespaces, and watch it.
+    Demo {
+        /// What is wrong with the tunnel.
+        #[arg(long, value_enum, default_value = "none")]
+        fault: Fault,
+    },
+}
+
+/// Options of `read`.
+#[derive(Debug, Args)]
+pub struct Read {
+    /// The capture.
+    pub file: PathBuf,
+    /// This node's tunnel address(es), which decide what is received and what is transmitted; default: the endpoint of
+    /// most tunnel packets.
+    #[arg(long, env = "TUNMON_LOCAL", value_delimiter = ',')]
+    pub local: Vec<IpAddr>,
+    /// Print one tunmon.packet/v1 line per frame.
+    #[arg(long)]
+    pub packets: bool,
+}
+
+/// Forms of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Text on a terminal, JSON lines on a pipe.
+    Auto,
+    /// Tables for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Nothing but errors.
+    Quiet,
+}
+
+/// Parses `500ms`, `2s`, `1m`, `1h`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| "not a time; write it as 500ms, 2s, 1m or 1h".to_owned())?;
+    let scale = match unit {
+        "ms" => 1e-3,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("unknown unit {unit:?}; use ms, s, m or h")),
+    };
+    let seconds = number * scale;
+    if !(0.01..=1e9).contains(&seconds) {
+        return Err("must be at least 10ms".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2s"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        for wrong in ["", "s", "0s", "-1s", "2 weeks", "1e99", "nan"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn options_stand_before_and_behind_the_command() {
+        for line in [["tunmon", "-i", "eth1", "demo"], ["tunmon", "demo", "-i", "eth1"]] {
+            assert_eq!(Cli::try_parse_from(line).unwrap().iface, ["eth1"]);
+        }
+    }
+}

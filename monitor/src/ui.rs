@@ -1,0 +1,4 @@
+//! What people read on a terminal.
+
+pub(crate) mod report;
+mod units;

@@ -1,0 +1,136 @@
+//! The text of reports and of the summary; at most 80 columns.
+
+use std::fmt::Write;
+
+use super::units::{grouped, short, time};
+use crate::snapshot::{Peer, Rtt, Snapshot, Traffic, Vni};
+
+/// Rows of one table that are shown; the rest is summed up in a line.
+const ROWS: usize = 20;
+
+/// A report of one interval, under a clock time such as `14:03:23`.
+pub(crate) fn interval(snapshot: &Snapshot, clock: &str) -> String {
+    let mut text = String::new();
+    if snapshot.vnis.is_empty() && snapshot.other == Traffic::default() {
+        let _ = writeln!(text, "{clock}  {}: no tunnel packets yet", snapshot.device);
+        return text;
+    }
+    tables(&mut text, snapshot, clock);
+    text
+}
+
+/// The summary of the whole run.
+pub(crate) fn summary(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    let title = format!("--- tunmon summary: {}, {:.1} s ", snapshot.device, snapshot.interval_seconds);
+    let _ = writeln!(text, "{title:-<79}");
+    tables(&mut text, snapshot, "");
+    accounting(&mut text, snapshot);
+    text
+}
+
+fn tables(text: &mut String, snapshot: &Snapshot, clock: &str) {
+    let head = "RX pps TX pps  REMOTE p50     p99  LOCAL p50     p99  MAX IN FRAG";
+    let _ = writeln!(text, "{clock:8} {:>8} {head}", "VNI");
+    let mut vnis: Vec<&Vni> = snapshot.vnis.iter().filter(|vni| vni.traffic != Traffic::default()).collect();
+    vnis.sort_by_key(|vni| std::cmp::Reverse(vni.traffic.rx_packets + vni.traffic.tx_packets));
+    for vni in vnis.iter().take(ROWS) {
+        let size = vni.inner_length_max_bytes.map_or("-".to_owned(), |size| size.to_string());
+        let fragments = vni.fragments.outer + vni.fragments.inner;
+        row(text, snapshot, &vni.vni.to_string(), vni.traffic, &vni.rtt, (&size, fragments));
+    }
+    more(text, vnis.len(), "VNIs");
+    if snapshot.other != Traffic::default() {
+        row(text, snapshot, "other", snapshot.other, &[], ("-", 0));
+    }
+    let head = "RX pps TX pps  REMOTE p50     p99  LOCAL p50     p99   OVERH FRAG";
+    let _ = writeln!(text, "{:>17} {head}", "PEER");
+    let mut peers: Vec<&Peer> = snapshot.peers.iter().filter(|peer| peer.traffic != Traffic::default()).collect();
+    peers.sort_by_key(|peer| std::cmp::Reverse(peer.traffic.rx_packets + peer.traffic.tx_packets));
+    for peer in peers.iter().take(ROWS) {
+        let fragments = peer.fragments.outer + peer.fragments.inner;
+        row(text, snapshot, &peer.peer.to_string(), peer.traffic, &peer.rtt, (&overhead(peer), fragments));
+    }
+    more(text, peers.len(), "peers");
+}
+
+fn overhead(peer: &Peer) -> String {
+    match (peer.overhead_min_bytes, peer.overhead_max_bytes) {
+        (Some(least), Some(most)) if least != most => format!("{least}-{most}"),
+        (_, Some(most)) => most.to_string(),
+        _ => "-".to_owned(),
+    }
+}
+
+fn row(text: &mut String, snapshot: &Snapshot, name: &str, traffic: Traffic, rtt: &[Rtt], last: (&str, u64)) {
+    let seconds = snapshot.interval_seconds.max(1e-9);
+    let [rx, tx] = [traffic.rx_packets, traffic.tx_packets].map(|packets| short(packets as f64 / seconds));
+    let [(remote50, remote99), (local50, local99)] = ["remote", "local"].map(|leg| quantiles(rtt, leg));
+    let fragments = if last.1 == 0 { "-".to_owned() } else { short(last.1 as f64) };
+    if name.len() > 17 {
+        let _ = writeln!(text, "{name}");
+    }
+    let name = if name.len() > 17 { "" } else { name };
+    let _ = writeln!(
+        text,
+        "{name:>17} {rx:>6} {tx:>6}  {remote50:>10} {remote99:>7}  {local50:>9} {local99:>7} {:>7} {fragments:>4}",
+        last.0
+    );
+}
+
+/// Median and 99th percentile of a leg, by the method that has most samples.
+fn quantiles(rtt: &[Rtt], leg: &str) -> (String, String) {
+    let of_leg = rtt.iter().filter(|rtt| rtt.leg == leg).filter_map(|rtt| rtt.distribution);
+    match of_leg.max_by_key(|distribution| distribution.samples) {
+        Some(distribution) => (time(distribution.p50_seconds), time(distribution.p99_seconds)),
+        None => ("-".to_owned(), "-".to_owned()),
+    }
+}
+
+fn more(text: &mut String, rows: usize, what: &str) {
+    if rows > ROWS {
+        let _ = writeln!(text, "{:>17} {} more {what}", "...", rows - ROWS);
+    }
+}
+
+fn accounting(text: &mut String, snapshot: &Snapshot) {
+    let accounting = &snapshot.accounting;
+    let class = |name| accounting.classes.get(name).copied().unwrap_or_default();
+    let ours: Vec<String> = accounting
+        .classes
+        .iter()
+        .filter(|(name, count)| **count != 0 && **name != "other")
+        .map(|(name, count)| format!("{name} {}", grouped(*count)))
+        .collect();
+    let ours = if ours.is_empty() { "none of ours".to_owned() } else { ours.join("  ") };
+    let _ = writeln!(text, "packets  seen {} = other {}  {ours}", grouped(accounting.seen), grouped(class("other")));
+    let tracked: u64 = snapshot.vnis.iter().map(|vni| vni.traffic.rx_packets + vni.traffic.tx_packets).sum();
+    let other = snapshot.other.rx_packets + snapshot.other.tx_packets;
+    let _ = writeln!(
+        text,
+        "tunnels  geneve {} = {} VNIs {} + other {}",
+        grouped(class("geneve")),
+        snapshot.vnis.len(),
+        grouped(tracked),
+        grouped(other)
+    );
+    let events = &accounting.events;
+    let _ = writeln!(
+        text,
+        "events   wanted {} = submitted {} + ring full {} + rate limited {}; read {}",
+        grouped(events.wanted),
+        grouped(events.submitted),
+        grouped(events.ring_full),
+        grouped(events.rate_limited),
+        grouped(events.delivered)
+    );
+    let malformed: Vec<String> = accounting
+        .malformed
+        .iter()
+        .filter(|(_, count)| **count != 0)
+        .map(|(reason, count)| format!("{reason} {}", grouped(*count)))
+        .collect();
+    if !malformed.is_empty() {
+        let _ = writeln!(text, "malformed  {}", malformed.join("  "));
+    }
+}

@@ -1,0 +1,98 @@
+//! Watching devices: attach, read, report, detach.
+
+mod session;
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use monitor_common::count::DEVICES;
+
+use crate::bpf::load::processors;
+use crate::bpf::{Ingress, Kernel, Sizes};
+use crate::cli::{Cli, Common};
+use crate::demo::{Demo, Fault};
+use crate::device::Device;
+use crate::export::json::{self, Start, StartDevice};
+use crate::failure::Failure;
+use crate::output::Printer;
+use session::Session;
+
+/// Watches the devices that the command line names.
+pub(crate) fn devices(cli: &Cli) -> Result<()> {
+    let devices = resolve(&cli.iface)?;
+    watch(&devices, cli.ingress, &cli.common, &Printer::new(cli.common.output))
+}
+
+/// Makes the demo's tunnel and watches its first node.
+pub(crate) fn demo(cli: &Cli, fault: Fault) -> Result<()> {
+    let demo = Demo::start(fault)?;
+    eprintln!("{}", demo.description());
+    // A thread of its own, so that the demo is torn down in the namespace where it was made.
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            demo.enter_node()?;
+            let device = Device::named("eth0")?;
+            watch(&[device], cli.ingress, &cli.common, &Printer::new(cli.common.output))
+        });
+        watcher.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the watching thread ended by a panic")))
+    })
+}
+
+fn resolve(names: &[String]) -> Result<Vec<Device>> {
+    let mut devices = Vec::<Device>::new();
+    for name in names {
+        let device = if name == "auto" { Device::default_route()? } else { Device::named(name)? };
+        let clash = devices.iter().find(|other| other.index % DEVICES == device.index % DEVICES);
+        if let Some(other) = clash {
+            let cause = format!("{} and {} cannot be watched by one tunmon", other.name, device.name);
+            let advice = format!("their indexes are alike modulo {DEVICES}; start a second tunmon for one of them");
+            return Err(Failure::usage(cause, advice).into());
+        }
+        devices.push(device);
+    }
+    Ok(devices)
+}
+
+fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &Printer) -> Result<()> {
+    if options.ports.len() > 4 {
+        return Err(Failure::usage("more than four ports", "give --port at most four times").into());
+    }
+    let sizes = Sizes::new(options.max_vnis, options.max_peers, options.max_flows, processors()?);
+    let mut kernel = Kernel::load(&options.ports, sizes)?;
+    let attachments = devices.iter().map(|device| kernel.attach(device, ingress)).collect::<Result<Vec<_>>>()?;
+    let start = Start {
+        version: env!("CARGO_PKG_VERSION"),
+        table_bytes: sizes.bytes(),
+        devices: attachments.iter().map(start_device).collect(),
+    };
+    printer.text(&greeting(&start, options.interval))?;
+    printer.record(json::START, &start)?;
+    let session = Session::new(kernel, attachments, options)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the event loop")?;
+    runtime.block_on(session.run(options, printer))
+}
+
+fn start_device(attachment: &crate::bpf::Attachment) -> StartDevice {
+    StartDevice {
+        device: attachment.device.name.clone(),
+        addresses: attachment.device.addresses.clone(),
+        mtu_bytes: attachment.device.mtu,
+        ingress: attachment.ingress,
+        egress: attachment.egress,
+        refused: attachment.refused.clone(),
+    }
+}
+
+fn greeting(start: &Start, interval: Duration) -> String {
+    let mut text = format!("tunmon {}  tables {} MiB\n", start.version, start.table_bytes >> 20);
+    for device in &start.devices {
+        let addresses: Vec<String> = device.addresses.iter().map(ToString::to_string).collect();
+        let hooks = format!("in {}, out {}", device.ingress, device.egress);
+        text += &format!("  {} {} mtu {}  {hooks}\n", device.device, addresses.join(" "), device.mtu_bytes);
+        for refused in &device.refused {
+            text += &format!("    passed over {refused}\n");
+        }
+    }
+    text + &format!("collecting... first report in {interval:?}; Ctrl-C: summary\n")
+}

@@ -1,0 +1,217 @@
+//! One run of watching: an event loop over timers and signals.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::{SignedDuration, Timestamp};
+use monitor_common::event::Any;
+use monitor_common::frame::UNTRACKED;
+use monitor_common::tunnel::Tunnel;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::aggregate::{Aggregate, Limits};
+use crate::bpf::events::Events;
+use crate::bpf::{Attachment, Kernel};
+use crate::cli::Common;
+use crate::counts::Consumed;
+use crate::export::json;
+use crate::output::Printer;
+use crate::sniff::Sniffer;
+
+/// Time between two looks at the ring buffer, which holds some 13 000 samples.
+const DRAIN: Duration = Duration::from_millis(20);
+
+/// Everything that one run holds.
+pub(super) struct Session {
+    kernel: Kernel,
+    events: Events,
+    tunnels: HashMap<u16, Tunnel>,
+    devices: Vec<Watched>,
+    port: u16,
+    started: Instant,
+    reported: Instant,
+    sniffer: Option<Sniffer>,
+}
+
+struct Watched {
+    attachment: Option<Attachment>,
+    name: String,
+    index: u32,
+    aggregate: Aggregate,
+    consumed: Consumed,
+}
+
+impl Session {
+    /// A run over `attachments`.
+    pub(super) fn new(mut kernel: Kernel, attachments: Vec<Attachment>, options: &Common) -> Result<Self> {
+        let limits = Limits { max_vnis: options.max_vnis as usize, max_peers: options.max_peers as usize };
+        let watched = |attachment: Attachment| Watched {
+            name: attachment.device.name.clone(),
+            index: attachment.device.index,
+            aggregate: Aggregate::new(&attachment.device.name, attachment.device.mtu, limits),
+            consumed: Consumed::default(),
+            attachment: Some(attachment),
+        };
+        let events = Events::new(kernel.take_ring()?);
+        let devices = attachments.into_iter().map(watched).collect();
+        let port = options.ports.first().copied().unwrap_or_default();
+        let now = std::time::Instant::now().into();
+        Ok(Self { kernel, events, tunnels: HashMap::new(), devices, port, started: now, reported: now, sniffer: None })
+    }
+
+    /// Watches until the time is up or a signal comes; then detaches and sums up.
+    pub(super) async fn run(mut self, options: &Common, printer: &Printer) -> Result<()> {
+        let mut drain = interval(DRAIN);
+        drain.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut report = tokio::time::interval_at(self.started + options.interval, options.interval);
+        report.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut interrupted = signal(SignalKind::interrupt()).context("signal handler")?;
+        let mut terminated = signal(SignalKind::terminate()).context("signal handler")?;
+        let end = self.started + options.duration.unwrap_or(Duration::from_secs(u32::MAX.into()));
+        let (listen, hint) = (self.started + Duration::from_secs(1), self.started + Duration::from_secs(2));
+        let (mut is_listening, mut is_hinted) = (false, false);
+        loop {
+            tokio::select! {
+                _ = drain.tick() => self.drain(options.events, printer)?,
+                _ = report.tick() => self.report(printer)?,
+                () = sleep_until(listen), if !is_listening => {
+                    is_listening = true;
+                    self.listen()?;
+                }
+                () = sleep_until(hint), if !is_hinted => {
+                    is_hinted = true;
+                    self.hint()?;
+                }
+                () = sleep_until(end) => break,
+                _ = interrupted.recv() => break,
+                _ = terminated.recv() => break,
+            }
+        }
+        self.finish(options, printer).await
+    }
+
+    /// Takes all events that are there.
+    fn drain(&mut self, is_printed: bool, printer: &Printer) -> Result<()> {
+        let Self { kernel, events, tunnels, devices, .. } = self;
+        let offset = if is_printed { boot_time() } else { Timestamp::UNIX_EPOCH };
+        let mut result = Ok(());
+        events.drain(|event| {
+            let head = event.head();
+            let Some(device) = devices.iter_mut().find(|device| device.index == head.device) else { return };
+            device.consumed.consumed += 1;
+            device.consumed.delivered += 1;
+            let tunnel = if head.tunnel == UNTRACKED { None } else { resolve(kernel, tunnels, head.tunnel) };
+            if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
+                device.aggregate.record(sample, tunnel);
+            }
+            if is_printed && result.is_ok() {
+                let at = offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
+                let body = json::Event::new(event, &device.name, tunnel.as_ref());
+                result = printer.record_at(json::EVENT, at, body);
+            }
+        });
+        result
+    }
+
+    fn report(&mut self, printer: &Printer) -> Result<()> {
+        let now = Instant::now();
+        let seconds = (now - self.reported).as_secs_f64();
+        self.reported = now;
+        for device in &mut self.devices {
+            let counts = self.kernel.counts(device.index)?;
+            printer.interval(&device.aggregate.interval(&counts, device.consumed, seconds))?;
+        }
+        Ok(())
+    }
+
+    /// Says whether any device has seen a tunnel packet.
+    fn has_traffic(&self) -> Result<bool> {
+        let mut seen = 0;
+        for device in &self.devices {
+            let totals = self.kernel.counts(device.index)?.totals;
+            seen += totals.classes.iter().flat_map(|classes| &classes[1..]).sum::<u64>();
+        }
+        Ok(seen != 0)
+    }
+
+    /// Begins to listen on all devices, when the watched ones carry nothing.
+    fn listen(&mut self) -> Result<()> {
+        if !self.has_traffic()? {
+            self.sniffer = Sniffer::new(self.port).ok();
+        }
+        Ok(())
+    }
+
+    /// Says that there is no traffic, and where there is some.
+    fn hint(&mut self) -> Result<()> {
+        let sniffer = self.sniffer.take();
+        if self.has_traffic()? {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.devices.iter().map(|device| device.name.as_str()).collect();
+        let names = names.join(",");
+        let mut other = 0;
+        for device in &self.devices {
+            other += self.kernel.counts(device.index)?.totals.classes.iter().map(|classes| classes[0]).sum::<u64>();
+        }
+        eprintln!("no tunnel packets (UDP {}) on {names} in 2 s; other packets there: {other}", self.port);
+        match sniffer.and_then(|sniffer| sniffer.busiest()) {
+            Some(busiest) if busiest != names => {
+                eprintln!("  {busiest} carries tunnel packets; try: tunmon --iface {busiest}");
+            }
+            _ => eprintln!("  no other device of this network namespace carries any now; going on"),
+        }
+        Ok(())
+    }
+
+    /// Detaches, reads what is left, and sums up.
+    async fn finish(mut self, options: &Common, printer: &Printer) -> Result<()> {
+        self.devices.iter_mut().for_each(|device| device.attachment = None);
+        let seconds = self.started.elapsed().as_secs_f64();
+        let patience = Instant::now() + Duration::from_secs(1);
+        loop {
+            self.drain(options.events, printer)?;
+            if self.is_drained()? || Instant::now() > patience {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for device in &mut self.devices {
+            let counts = self.kernel.counts(device.index)?;
+            printer.summary(&device.aggregate.whole(&counts, device.consumed, seconds))?;
+        }
+        Ok(())
+    }
+
+    /// Says whether every event that was submitted has been read.
+    fn is_drained(&self) -> Result<bool> {
+        for device in &self.devices {
+            let totals = self.kernel.counts(device.index)?.totals;
+            let submitted: u64 = totals.events.iter().map(|outcome| outcome.submitted).sum();
+            if submitted != device.consumed.consumed {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The tunnel in a slot, asked from the kernel once: a slot keeps its tunnel.
+fn resolve(kernel: &Kernel, tunnels: &mut HashMap<u16, Tunnel>, slot: u16) -> Option<Tunnel> {
+    if let Some(tunnel) = tunnels.get(&slot) {
+        return Some(*tunnel);
+    }
+    let tunnel = kernel.tunnel(slot)?;
+    tunnels.insert(slot, tunnel);
+    Some(tunnel)
+}
+
+/// When the machine was booted, by the two clocks as they stand now.
+fn boot_time() -> Timestamp {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the struct outlives the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    Timestamp::now() - SignedDuration::new(time.tv_sec, time.tv_nsec as i32)
+}
