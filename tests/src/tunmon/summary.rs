@@ -52,10 +52,12 @@ pub struct Other {
 pub struct Rtt {
     pub leg: String,
     pub method: String,
+    /// All matches; exact.
     pub count: u64,
-    pub min_seconds: f64,
-    pub p50_seconds: f64,
-    pub max_seconds: f64,
+    /// This and the others are of the matches that came as events, which are rate-limited: there may be none.
+    pub min_seconds: Option<f64>,
+    pub p50_seconds: Option<f64>,
+    pub max_seconds: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
