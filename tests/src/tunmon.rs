@@ -80,7 +80,9 @@ impl Tunmon {
         let stderr = File::create(scratch.path().join("stderr")).context("cannot create tunmon's log")?;
         let program = binary()?;
         let mut command = namespace.command(program.to_str().context("the path of tunmon is not UTF-8")?);
-        command.args(["--iface", device, "-o", "json", "--no-listen"]).args(arguments.split_whitespace());
+        command.args(["--iface", device, "-o", "json"]).args(arguments.split_whitespace());
+        // As a service would set it: any number of runs on one machine, and none needs the port.
+        command.env("TUNMON_NO_LISTEN", "true");
         let from = SystemTime::now();
         let mut process = Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr))?;
         let lines = read_lines(process.take_stdout().context("standard output was piped above")?);

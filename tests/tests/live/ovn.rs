@@ -15,7 +15,8 @@ fn a_routed_conversation_has_round_trips_although_its_vnis_differ() {
     let Some(lab) = support::ovn(Options::default()) else { return };
     let (near, far) = (lab.pod("p11"), lab.pod("p22"));
     let measured = support::measure(&lab, "", || {
-        traffic::tcp(&near.namespace, &far.namespace, far.address(false), 20_000, 4).unwrap();
+        // Long enough for many ticks of the timestamp clock, which ticks once a millisecond.
+        traffic::tcp(&near.namespace, &far.namespace, far.address(false), 2_000, 500).unwrap();
         Ping { count: 8, ..Ping::to(far.ipv4) }.run(&near.namespace).unwrap();
     });
     measured.assert_healthy();
