@@ -2,11 +2,11 @@
 //!
 //! It either finishes a packet, with exactly the effects of [`crate::packet::parse`] and
 //! [`crate::account::account`], or declines it before any effect. It takes IPv4 without options and IPv6 without
-//! extension headers, no outer fragment, no Geneve option or a single one of one word, and inside TCP with the
-//! timestamps where Linux puts them, or what is only counted. A packet that is not ours leaves after one look at its
+//! extension headers, no outer fragment, no Geneve option or a single one of one word, and inside UDP, or TCP with the
+//! timestamps where Linux puts them. A packet that is not ours leaves after one look at its
 //! headers.
 
-use crate::count::{Extent, Share};
+use crate::count::Share;
 use crate::flow::{self, Key};
 use crate::frame::Frame;
 use crate::packet::{Address, Class};
@@ -32,7 +32,7 @@ enum Exit {
 #[inline(always)]
 pub fn observe<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Next {
     let (class, packets, next) = match look(bytes, frame, tables, now) {
-        Ok((packets, next)) => (Class::Geneve, packets, next),
+        Ok(next) => (Class::Geneve, 1, next),
         Err(Exit::NotOurs) => (Class::Other, frame.packets(), Next::Done),
         Err(Exit::Declined) => return Next::Parse,
     };
@@ -42,14 +42,8 @@ pub fn observe<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now
     next
 }
 
-/// Returns the number of wire packets, and what follows.
 #[inline(always)]
-fn look<B: Bytes, T: Tables>(
-    bytes: B,
-    frame: &Frame,
-    tables: &mut T,
-    now: impl Fn() -> u64,
-) -> Result<(u32, Next), Exit> {
+fn look<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Result<Next, Exit> {
     let (outer, header) = outer(bytes, tables)?;
     let (vni, payload) = geneve(bytes, frame, &outer, header)?;
     let inner = inner(bytes, payload, outer.end)?;
@@ -59,18 +53,11 @@ fn look<B: Bytes, T: Tables>(
         Some(segment) => round_trip(tables, frame, &outer, &inner, segment, slot as u16, now)?,
         None => Next::Done,
     };
-    let extent = Extent {
-        outer_offset: outer.offset as u32,
-        outer_length: outer.length,
-        inner_offset: inner.offset as u32,
-        inner_length: inner.length,
-        headers: inner.headers as u32,
-    };
-    let share = Share::new(frame, extent);
+    let share = Share::whole(frame, outer.length, inner.length, (inner.offset - outer.offset) as u16);
     if let Some(counters) = tables.counters(slot) {
         counters.traffic_mut(frame.direction()).add(share);
     }
-    Ok((share.packets, next))
+    Ok(next)
 }
 
 /// The outer headers of a tunnel packet.
@@ -141,8 +128,8 @@ fn outer_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Outer, Exit> {
     let header = ipv6::Ipv6(bytes.window::<{ ipv6::LENGTH }>(offset).ok_or(Exit::NotOurs)?);
     match header.next_header() {
         udp::PROTOCOL if header.version() == 6 => {}
-        next if header.version() == 6 && (is_icmp(next) || ipv6::is_extension(next)) => return Err(Exit::Declined),
-        _ => return Err(Exit::NotOurs),
+        tcp::PROTOCOL | ESP => return Err(Exit::NotOurs),
+        _ => return Err(Exit::Declined),
     }
     Ok(Outer {
         source: Address(header.source()),
@@ -154,16 +141,15 @@ fn outer_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Outer, Exit> {
     })
 }
 
-#[inline(always)]
-fn is_icmp(protocol: u8) -> bool {
-    protocol == icmp::PROTOCOL_V4 || protocol == icmp::PROTOCOL_V6
-}
+/// Next header of encrypted payload, of which a cluster with IPsec sees little else (RFC 4303).
+const ESP: u8 = 50;
 
 /// Geneve without options or with a single one of one word; returns the VNI and where the inner frame begins.
 #[inline(always)]
 fn geneve<B: Bytes>(bytes: B, frame: &Frame, outer: &Outer, window: B::Window<BOTH>) -> Result<(u32, usize), Exit> {
     let payload = outer.udp + BOTH;
-    if payload > outer.end || outer.end > frame.length as usize {
+    // A super-frame stands for many packets: it can afford the long way, and its arithmetic costs none of the others.
+    if payload > outer.end || outer.end > frame.length as usize || frame.segment_size != 0 {
         return Err(Exit::Declined);
     }
     let header = Geneve(window.part::<{ udp::LENGTH }, { geneve::LENGTH }>());
@@ -189,8 +175,6 @@ struct Inner {
     protocol: u8,
     /// Where the header behind IP begins.
     transport: usize,
-    /// Where the innermost payload begins.
-    headers: usize,
     segment: Option<TcpSegment>,
 }
 
@@ -224,14 +208,12 @@ fn inner<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<Inner, Exit> {
     match inner.protocol {
         tcp::PROTOCOL => tcp(bytes, ip_end, &mut inner)?,
         udp::PROTOCOL => {
-            inner.headers = inner.transport + udp::LENGTH;
             let header = Udp(bytes.window::<{ udp::LENGTH }>(inner.transport).ok_or(Exit::Declined)?);
-            if inner.headers > ip_end || header.destination_port() == bfd::PORT {
+            if inner.transport + udp::LENGTH > ip_end || header.destination_port() == bfd::PORT {
                 return Err(Exit::Declined);
             }
         }
-        protocol if is_icmp(protocol) => return Err(Exit::Declined),
-        _ => {}
+        _ => return Err(Exit::Declined),
     }
     Ok(inner)
 }
@@ -250,7 +232,6 @@ fn inner_v4<W: Window<{ ipv4::LENGTH }>>(window: W, offset: usize) -> Result<Inn
         length: header.total_length(),
         protocol: header.protocol(),
         transport,
-        headers: transport,
         segment: None,
     })
 }
@@ -258,7 +239,7 @@ fn inner_v4<W: Window<{ ipv4::LENGTH }>>(window: W, offset: usize) -> Result<Inn
 #[inline(always)]
 fn inner_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
     let header = ipv6::Ipv6(bytes.window::<{ ipv6::LENGTH }>(offset).ok_or(Exit::Declined)?);
-    if header.version() != 6 || header.payload_length() == 0 || ipv6::is_extension(header.next_header()) {
+    if header.version() != 6 || header.payload_length() == 0 {
         return Err(Exit::Declined);
     }
     let transport = offset + ipv6::LENGTH;
@@ -269,7 +250,6 @@ fn inner_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
         length: header.payload_length() + ipv6::LENGTH as u32,
         protocol: header.next_header(),
         transport,
-        headers: transport,
         segment: None,
     })
 }
@@ -278,9 +258,9 @@ fn inner_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
 fn tcp<B: Bytes>(bytes: B, end: usize, inner: &mut Inner) -> Result<(), Exit> {
     let header = Tcp(bytes.window::<{ tcp::LENGTH }>(inner.transport).ok_or(Exit::Declined)?);
     let length = header.header_length();
-    inner.headers = inner.transport + length;
+    let payload = inner.transport + length;
     let flags = header.flags();
-    if length < tcp::LENGTH || inner.headers > end || flags & tcp::SYN != 0 {
+    if length < tcp::LENGTH || payload > end || flags & tcp::SYN != 0 {
         return Err(Exit::Declined);
     }
     if flags & (tcp::ACK | tcp::RST) != tcp::ACK {
@@ -288,12 +268,12 @@ fn tcp<B: Bytes>(bytes: B, end: usize, inner: &mut Inner) -> Result<(), Exit> {
     }
     let timestamps = match length {
         tcp::LENGTH => None,
-        _ => Some(linux_timestamps(bytes, inner.transport + tcp::LENGTH, inner.headers)?),
+        _ => Some(linux_timestamps(bytes, inner.transport + tcp::LENGTH, payload)?),
     };
     inner.segment = Some(TcpSegment {
         source_port: header.source_port(),
         destination_port: header.destination_port(),
-        has_payload: inner.headers < end,
+        has_payload: payload < end,
         sequence: header.sequence(),
         acknowledgment: header.acknowledgment(),
         timestamps,
@@ -329,7 +309,7 @@ fn round_trip<T: Tables>(
         let is_new = segment.has_payload && segment.timestamps.is_some();
         return if is_new { Err(Exit::Declined) } else { Ok(Next::Done) };
     };
-    if flow.awaits_handshake(key.side) {
+    if rtt::awaits_handshake(flow, key.side) {
         return Err(Exit::Declined);
     }
     let Some((tsval, tsecr)) = segment.timestamps else { return Ok(Next::Done) };

@@ -46,12 +46,10 @@ fn end(seed: u64, (address, port): (Address, u16)) -> u64 {
     mix(address.0[0].rotate_left(25) ^ address.0[1] ^ u64::from(port) << 48 ^ seed)
 }
 
-/// A number of an unordered pair.
+/// A number of an unordered pair, one of which is nearly always this node.
 #[inline(always)]
 fn pair(a: Address, b: Address) -> u64 {
-    let sum = a.0[1].wrapping_add(b.0[1]);
-    let difference = a.0[1] ^ b.0[1] ^ a.0[0].wrapping_add(b.0[0]);
-    mix(sum) ^ difference
+    a.0[1] ^ b.0[1] ^ (a.0[0] ^ b.0[0]).rotate_left(25)
 }
 
 /// Spreads a word over all its bits.
@@ -103,12 +101,6 @@ impl Flow {
     #[inline(always)]
     fn is_of(&self, key: Key) -> bool {
         (self.tag ^ key.tag()) & TAG == 0
-    }
-
-    /// Says whether a SYN or SYN-ACK waits for an answer from `side`.
-    #[inline(always)]
-    pub(crate) fn awaits_handshake(&self, side: usize) -> bool {
-        self.stamp[(side ^ 1) & 1].is_handshake()
     }
 
     /// Says whether an event of this flow may be sent in `period`, and remembers that it was.

@@ -98,7 +98,7 @@ fn role(packet: &Packet, is_echo: bool) -> Option<Role> {
 }
 
 #[inline(always)]
-fn step(packet: &Packet, flow: &mut Flow, side: usize, inserted: Inserted, role: Role, now_ns: u64) -> Option<Sample> {
+fn step(packet: &Packet, flow: &mut Flow, side: usize, role: Role, now_ns: u64) -> Option<Sample> {
     let now = rtt::ticks(now_ns);
     let answers = match role {
         Role::Reply => Some(Identity::echo(packet.sequence)),

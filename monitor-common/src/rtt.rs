@@ -116,12 +116,6 @@ impl Stamp {
         self.0 >> 32 & 3
     }
 
-    /// Says whether a SYN or SYN-ACK waits.
-    #[inline(always)]
-    pub(crate) fn is_handshake(self) -> bool {
-        self.kind() == HANDSHAKE
-    }
-
     #[inline(always)]
     pub(crate) fn time(self) -> u32 {
         self.0 as u32
@@ -165,6 +159,12 @@ pub struct Segment {
 #[inline(always)]
 pub fn ticks(now_ns: u64) -> u32 {
     (now_ns >> 6) as u32
+}
+
+/// Says whether a SYN or SYN-ACK waits for an answer from `side`.
+#[inline(always)]
+pub fn awaits_handshake(flow: &Flow, side: usize) -> bool {
+    flow.stamp[(side ^ 1) & 1].kind() == HANDSHAKE
 }
 
 /// A segment with timestamps: matches what it answers, and stamps it when it may be. `now` is called at most once,

@@ -60,8 +60,8 @@ impl Tunnel {
 
     #[inline(always)]
     fn hash(&self, seed: u64) -> u64 {
-        let ends = self.local.0[1] ^ self.peer.0[1].rotate_left(19) ^ self.local.0[0].rotate_left(7) ^ self.peer.0[0];
-        mix(mix(ends ^ seed) ^ self.identity)
+        let ends = self.local.0[1] ^ self.peer.0[1].rotate_left(32) ^ (self.local.0[0] ^ self.peer.0[0]).rotate_left(7);
+        mix(ends ^ self.identity.rotate_left(16) ^ seed)
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn outer<B: Bytes, C: EbpfContext>(steps: &ProgramArray, context: &C,
 #[inline(always)]
 pub(crate) fn inner<B: Bytes, C: EbpfContext>(steps: &ProgramArray, context: &C, bytes: B) {
     if let Some(packet) = maps::packet() {
-        packet::parse_inner(bytes, Maps.ports(), packet);
+        packet::parse_inner(bytes, packet);
     }
     follow(steps, context, ACCOUNT);
 }

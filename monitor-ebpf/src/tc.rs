@@ -108,10 +108,17 @@ fn frame(context: &TcContext, direction: Direction) -> Frame {
     let skb: *mut __sk_buff = context.skb.skb;
     // SAFETY: the context is the one that the kernel gave to this program; its fields are read as the kernel lays
     // them out.
-    let (length, device, size, segments, present, control) =
-        unsafe { ((*skb).len, (*skb).ifindex, (*skb).gso_size, (*skb).gso_segs, (*skb).vlan_present, (*skb).vlan_tci) };
+    let (length, device, size) = unsafe { ((*skb).len, (*skb).ifindex, (*skb).gso_size) };
     let mut frame = Frame::new(device, direction, length);
-    (frame.segment_size, frame.segments) = (size, segments);
-    frame.tag = if present == 0 { 0 } else { 1 << 16 | control };
+    if size != 0 {
+        frame.segment_size = size;
+        // SAFETY: as above.
+        frame.segments = unsafe { (*skb).gso_segs };
+    }
+    // SAFETY: as above.
+    if unsafe { (*skb).vlan_present } != 0 {
+        // SAFETY: as above.
+        frame.tag = 1 << 16 | unsafe { (*skb).vlan_tci };
+    }
     frame
 }
