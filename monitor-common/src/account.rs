@@ -4,35 +4,23 @@ use crate::count::{Extent, Share};
 use crate::fragment::{self, Owner};
 use crate::frame::UNTRACKED;
 use crate::packet::{Class, Packet};
-use crate::report;
-use crate::tables::Tables;
+use crate::tables::{Next, Tables};
 use crate::tunnel::{self, Tunnel};
 use crate::wire::udp;
 
-/// Accounts for a packet that was seen at `now_ns` (nanoseconds since boot). Returns whether [`round_trip`] has
-/// something to do.
+/// Accounts for a packet that was seen at `now_ns` (nanoseconds since boot).
 #[inline(always)]
-pub fn account<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> bool {
+pub fn account<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> Next {
     let mut packets = packet.frame.packets();
-    let class = match packet.class() {
-        Class::Fragment => later_fragment(packet, tables, now_ns),
-        class @ (Class::Other
-        | Class::Geneve
-        | Class::Control
-        | Class::Opaque
-        | Class::Malformed
-        | Class::IcmpError) => {
-            if class == Class::Geneve {
-                packets = geneve(packet, tables);
-            }
-            if packet.outer.more_fragments() && packet.outer.protocol == udp::PROTOCOL {
-                first_fragment(packet, tables, now_ns);
-            }
-            class
-        }
-    };
-    if class == Class::IcmpError {
-        report::icmp_error(tables, packet, now_ns);
+    let mut class = packet.class();
+    let mut is_reported = class == Class::IcmpError;
+    if class == Class::Geneve {
+        packets = geneve(packet, tables);
+    }
+    if class == Class::Fragment {
+        (class, is_reported) = later_fragment(packet, tables, now_ns);
+    } else if packet.outer.more_fragments() && packet.outer.protocol == udp::PROTOCOL {
+        is_reported |= first_fragment(packet, tables, now_ns);
     }
     if let Some(totals) = tables.totals(packet.frame.device) {
         totals.seen(packet.frame.direction(), class, packets);
@@ -40,7 +28,24 @@ pub fn account<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> b
             totals.rejected(reason, packets);
         }
     }
-    packet.slot != UNTRACKED && packet.inner_payload != 0
+    next(packet, tables, is_reported, now_ns)
+}
+
+#[inline(always)]
+fn next<T: Tables>(packet: &Packet, tables: &mut T, is_reported: bool, now_ns: u64) -> Next {
+    if let Some(pending) = tables.pending() {
+        pending.begin(now_ns);
+        if is_reported {
+            pending.packet();
+        }
+    }
+    if packet.class() == Class::Geneve && packet.slot != UNTRACKED && packet.inner_payload != 0 {
+        Next::RoundTrip
+    } else if is_reported {
+        Next::Report
+    } else {
+        Next::Done
+    }
 }
 
 /// A tunnel packet; returns the number of wire packets, and notes the tunnel's slot.
@@ -78,43 +83,42 @@ fn share(packet: &Packet) -> Share {
     Share::new(&packet.frame, extent)
 }
 
+/// Remembers a first outer fragment; says whether it is reported.
 #[inline(always)]
-fn first_fragment<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) {
-    let slot = packet.slot;
+fn first_fragment<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> bool {
     let is_ours = packet.class() != Class::Other;
-    fragment::remember(tables, &packet.outer, is_ours.then_some(slot), now_ns);
+    fragment::remember(tables, &packet.outer, is_ours.then_some(packet.slot), now_ns);
     if is_ours {
-        count_fragment(packet, tables, slot);
-        report::fragment(tables, packet, slot, now_ns);
+        count_fragment(packet, tables);
     }
+    is_ours
 }
 
-/// A later outer fragment; returns its class.
+/// A later outer fragment; returns its class, and whether it is reported. Of an attributed one it notes the slot.
 #[inline(always)]
-fn later_fragment<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Class {
+fn later_fragment<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> (Class, bool) {
     let owner = fragment::recall(tables, &packet.outer, now_ns);
     if owner == Owner::NotOurs {
-        return Class::Other;
+        return (Class::Other, false);
     }
+    if let Owner::Tunnel(slot) = owner {
+        packet.slot = slot;
+        count_fragment(packet, tables);
+    }
+    let is_orphan = owner == Owner::Unknown;
     if let Some(totals) = tables.totals(packet.frame.device) {
-        match owner {
-            Owner::Tunnel(_) => totals.attributed += 1,
-            Owner::NotOurs | Owner::Unknown => totals.orphans += 1,
-        }
+        totals.orphans += u64::from(is_orphan);
+        totals.attributed += u64::from(!is_orphan);
     }
-    match owner {
-        Owner::Tunnel(slot) => count_fragment(packet, tables, slot),
-        Owner::NotOurs | Owner::Unknown => report::fragment(tables, packet, UNTRACKED, now_ns),
-    }
-    Class::Fragment
+    (Class::Fragment, is_orphan)
 }
 
 #[inline(always)]
-fn count_fragment<T: Tables>(packet: &Packet, tables: &mut T, slot: u16) {
-    if slot == UNTRACKED {
+fn count_fragment<T: Tables>(packet: &Packet, tables: &mut T) {
+    if packet.slot == UNTRACKED {
         return;
     }
-    if let Some(counters) = tables.counters(u32::from(slot)) {
+    if let Some(counters) = tables.counters(u32::from(packet.slot)) {
         counters.traffic_mut(packet.frame.direction()).outer_fragments += 1;
     }
 }

@@ -65,6 +65,12 @@ pub struct Extent {
 }
 
 impl Share {
+    /// A frame that is one packet.
+    #[inline(always)]
+    pub fn whole(frame: &Frame, outer_length: u32, inner_length: u32, overhead: u16) -> Self {
+        Self { packets: 1, bytes: u64::from(frame.on_wire_length()), outer_length, inner_length, overhead }
+    }
+
     /// What a frame of this extent is on the wire.
     #[inline(always)]
     pub fn new(frame: &Frame, extent: Extent) -> Self {
@@ -94,11 +100,20 @@ impl Traffic {
         if share.inner_length > self.inner_longest {
             self.inner_longest = share.inner_length;
         }
-        if share.overhead > self.overhead_most {
-            self.overhead_most = share.overhead;
+        // Nearly always equal, and then neither extreme moves.
+        if share.overhead != self.overhead_most {
+            self.add_overhead(share.overhead);
         }
-        if share.overhead != 0 && self.overhead_least.wrapping_sub(1) >= share.overhead {
-            self.overhead_least = share.overhead;
+    }
+
+    #[inline(always)]
+    fn add_overhead(&mut self, overhead: u16) {
+        if overhead > self.overhead_most {
+            self.overhead_most = overhead;
+        }
+        // 0 stands for none: one less than that is more than any overhead.
+        if overhead != 0 && self.overhead_least.wrapping_sub(1) >= overhead {
+            self.overhead_least = overhead;
         }
     }
 
@@ -323,7 +338,8 @@ impl Totals {
 
     fn combine(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
         let apply = |own: &mut u64, other: &u64| *own = with(*own, *other);
-        let each = |own: &mut [u64], other: &[u64]| own.iter_mut().zip(other).for_each(|(own, other)| apply(own, other));
+        let each =
+            |own: &mut [u64], other: &[u64]| own.iter_mut().zip(other).for_each(|(own, other)| apply(own, other));
         each(self.classes.as_flattened_mut(), other.classes.as_flattened());
         each(&mut self.malformed, &other.malformed);
         each(self.untracked.as_flattened_mut(), other.untracked.as_flattened());

@@ -2,17 +2,18 @@
 //!
 //! It either finishes a packet, with exactly the effects of [`crate::packet::parse`] and
 //! [`crate::account::account`], or declines it before any effect. It takes IPv4 without options and IPv6 without
-//! extension headers, no outer fragment, no Geneve option or a single one of one word, and inside TCP with the
-//! timestamps where Linux puts them, or what is only counted. A packet that is not ours leaves after one look at its
+//! extension headers, no outer fragment, no Geneve option or a single one of one word, and inside UDP, or TCP with the
+//! timestamps where Linux puts them. A packet that is not ours leaves after one look at its
 //! headers.
 
-use crate::count::{Extent, Share};
+use crate::count::Share;
 use crate::flow::{self, Key};
 use crate::frame::Frame;
 use crate::packet::{Address, Class};
-use crate::report::{self, Match};
-use crate::rtt::{self, Segment};
-use crate::tables::Tables;
+use crate::report::Match;
+use crate::round_trip::matched;
+use crate::rtt::{self, Leg, Segment};
+use crate::tables::{Next, Tables};
 use crate::tunnel::{self, Tunnel};
 use crate::wire::geneve::{self, Geneve, OptionHeader};
 use crate::wire::tcp::{self, Tcp};
@@ -27,50 +28,36 @@ enum Exit {
     Declined,
 }
 
-/// Observes a packet, or returns `false` when it has to go the long way. `now` is called at most once.
+/// Observes a packet; [`Next::Parse`] says that it was declined. `now` is called at most once.
 #[inline(always)]
-pub fn observe<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> bool {
-    match look(bytes, frame, tables, now) {
-        Ok(share) => seen(tables, frame, Class::Geneve, share.packets),
-        Err(Exit::NotOurs) => seen(tables, frame, Class::Other, frame.packets()),
-        Err(Exit::Declined) => return false,
-    }
-    true
-}
-
-#[inline(always)]
-fn seen<T: Tables>(tables: &mut T, frame: &Frame, class: Class, packets: u32) {
+pub fn observe<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Next {
+    let (class, packets, next) = match look(bytes, frame, tables, now) {
+        Ok(next) => (Class::Geneve, 1, next),
+        Err(Exit::NotOurs) => (Class::Other, frame.packets(), Next::Done),
+        Err(Exit::Declined) => return Next::Parse,
+    };
     if let Some(totals) = tables.totals(frame.device) {
         totals.seen(frame.direction(), class, packets);
     }
+    next
 }
 
 #[inline(always)]
-fn look<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Result<Share, Exit> {
-    let outer = outer(bytes, tables)?;
-    let (vni, payload) = geneve(bytes, frame, &outer)?;
+fn look<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Result<Next, Exit> {
+    let (outer, header) = outer(bytes, tables)?;
+    let (vni, payload) = geneve(bytes, frame, &outer, header)?;
     let inner = inner(bytes, payload, outer.end)?;
     let tunnel = Tunnel::new(frame.device, vni, outer.source, outer.destination, frame.direction());
     let slot = tunnel::find(tables, &tunnel).ok_or(Exit::Declined)?;
-    let found = match inner.segment {
-        Some(segment) => round_trip(tables, &outer, &inner, segment, slot as u16, now)?,
-        None => None,
+    let next = match inner.segment {
+        Some(segment) => round_trip(tables, frame, &outer, &inner, segment, slot as u16, now)?,
+        None => Next::Done,
     };
-    let extent = Extent {
-        outer_offset: outer.offset as u32,
-        outer_length: outer.length,
-        inner_offset: inner.offset as u32,
-        inner_length: inner.length,
-        headers: inner.headers as u32,
-    };
-    let share = Share::new(frame, extent);
+    let share = Share::whole(frame, outer.length, inner.length, (inner.offset - outer.offset) as u16);
     if let Some(counters) = tables.counters(slot) {
         counters.traffic_mut(frame.direction()).add(share);
     }
-    if let Some(found) = found {
-        report::matched(tables, frame, &found);
-    }
-    Ok(share)
+    Ok(next)
 }
 
 /// The outer headers of a tunnel packet.
@@ -85,9 +72,12 @@ struct Outer {
     end: usize,
 }
 
+/// The UDP and the Geneve header, which one check proves.
+const BOTH: usize = udp::LENGTH + geneve::LENGTH;
+
 /// Ethernet with one tag at most, IP, UDP to a tunnel port.
 #[inline(always)]
-fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<Outer, Exit> {
+fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<(Outer, B::Window<BOTH>), Exit> {
     let window = bytes.window::<{ ethernet::LENGTH }>(0).ok_or(Exit::NotOurs)?;
     let (mut offset, mut ethertype) = (ethernet::LENGTH, ethernet::Ethernet(window).ethertype());
     if ethernet::is_tag(ethertype) {
@@ -101,8 +91,8 @@ fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<Outer, Exit> {
         ethernet::DOT1Q | ethernet::DOT1AD => return Err(Exit::Declined),
         _ => return Err(Exit::NotOurs),
     };
-    let window = bytes.window::<{ udp::LENGTH }>(outer.udp).ok_or(Exit::NotOurs)?;
-    let header = Udp(window);
+    let window = bytes.window::<BOTH>(outer.udp).ok_or(Exit::Declined)?;
+    let header = Udp(window.part::<0, { udp::LENGTH }>());
     if !tables.ports().contains(header.destination_port()) {
         return Err(Exit::NotOurs);
     }
@@ -111,7 +101,7 @@ fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<Outer, Exit> {
         return Err(Exit::Declined);
     }
     outer.end = outer.udp + room as usize;
-    Ok(outer)
+    Ok((outer, window))
 }
 
 #[inline(always)]
@@ -138,8 +128,8 @@ fn outer_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Outer, Exit> {
     let header = ipv6::Ipv6(bytes.window::<{ ipv6::LENGTH }>(offset).ok_or(Exit::NotOurs)?);
     match header.next_header() {
         udp::PROTOCOL if header.version() == 6 => {}
-        next if header.version() == 6 && (is_icmp(next) || ipv6::is_extension(next)) => return Err(Exit::Declined),
-        _ => return Err(Exit::NotOurs),
+        tcp::PROTOCOL | ESP => return Err(Exit::NotOurs),
+        _ => return Err(Exit::Declined),
     }
     Ok(Outer {
         source: Address(header.source()),
@@ -151,20 +141,18 @@ fn outer_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Outer, Exit> {
     })
 }
 
-#[inline(always)]
-fn is_icmp(protocol: u8) -> bool {
-    protocol == icmp::PROTOCOL_V4 || protocol == icmp::PROTOCOL_V6
-}
+/// Next header of encrypted payload, of which a cluster with IPsec sees little else (RFC 4303).
+const ESP: u8 = 50;
 
 /// Geneve without options or with a single one of one word; returns the VNI and where the inner frame begins.
 #[inline(always)]
-fn geneve<B: Bytes>(bytes: B, frame: &Frame, outer: &Outer) -> Result<(u32, usize), Exit> {
-    let offset = outer.udp + udp::LENGTH;
-    let payload = offset + geneve::LENGTH;
-    if payload > outer.end || outer.end > frame.length as usize {
+fn geneve<B: Bytes>(bytes: B, frame: &Frame, outer: &Outer, window: B::Window<BOTH>) -> Result<(u32, usize), Exit> {
+    let payload = outer.udp + BOTH;
+    // A super-frame stands for many packets: it can afford the long way, and its arithmetic costs none of the others.
+    if payload > outer.end || outer.end > frame.length as usize || frame.segment_size != 0 {
         return Err(Exit::Declined);
     }
-    let header = Geneve(bytes.window::<{ geneve::LENGTH }>(offset).ok_or(Exit::Declined)?);
+    let header = Geneve(window.part::<{ udp::LENGTH }, { geneve::LENGTH }>());
     if header.version() != 0 || header.control() || header.protocol() != geneve::ETHERNET {
         return Err(Exit::Declined);
     }
@@ -187,8 +175,6 @@ struct Inner {
     protocol: u8,
     /// Where the header behind IP begins.
     transport: usize,
-    /// Where the innermost payload begins.
-    headers: usize,
     segment: Option<TcpSegment>,
 }
 
@@ -198,6 +184,8 @@ struct TcpSegment {
     source_port: u16,
     destination_port: u16,
     has_payload: bool,
+    sequence: u32,
+    acknowledgment: u32,
     timestamps: Option<(u32, u32)>,
 }
 
@@ -205,10 +193,11 @@ struct TcpSegment {
 /// ends.
 #[inline(always)]
 fn inner<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<Inner, Exit> {
-    let ethernet = ethernet::Ethernet(bytes.window::<{ ethernet::LENGTH }>(offset).ok_or(Exit::Declined)?);
+    // Ethernet and the shorter IP header, which one check proves.
+    let window = bytes.window::<{ ethernet::LENGTH + ipv4::LENGTH }>(offset).ok_or(Exit::Declined)?;
     let offset = offset + ethernet::LENGTH;
-    let mut inner = match ethernet.ethertype() {
-        ethernet::IPV4 => inner_v4(bytes, offset)?,
+    let mut inner = match ethernet::Ethernet(window.part::<0, { ethernet::LENGTH }>()).ethertype() {
+        ethernet::IPV4 => inner_v4(window.part::<{ ethernet::LENGTH }, { ipv4::LENGTH }>(), offset)?,
         ethernet::IPV6 => inner_v6(bytes, offset)?,
         _ => return Err(Exit::Declined),
     };
@@ -219,21 +208,19 @@ fn inner<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<Inner, Exit> {
     match inner.protocol {
         tcp::PROTOCOL => tcp(bytes, ip_end, &mut inner)?,
         udp::PROTOCOL => {
-            inner.headers = inner.transport + udp::LENGTH;
             let header = Udp(bytes.window::<{ udp::LENGTH }>(inner.transport).ok_or(Exit::Declined)?);
-            if inner.headers > ip_end || header.destination_port() == bfd::PORT {
+            if inner.transport + udp::LENGTH > ip_end || header.destination_port() == bfd::PORT {
                 return Err(Exit::Declined);
             }
         }
-        protocol if is_icmp(protocol) => return Err(Exit::Declined),
-        _ => {}
+        _ => return Err(Exit::Declined),
     }
     Ok(inner)
 }
 
 #[inline(always)]
-fn inner_v4<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
-    let header = ipv4::Ipv4(bytes.window::<{ ipv4::LENGTH }>(offset).ok_or(Exit::Declined)?);
+fn inner_v4<W: Window<{ ipv4::LENGTH }>>(window: W, offset: usize) -> Result<Inner, Exit> {
+    let header = ipv4::Ipv4(window);
     if header.version_ihl() != 0x45 || header.is_fragment() {
         return Err(Exit::Declined);
     }
@@ -245,7 +232,6 @@ fn inner_v4<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
         length: header.total_length(),
         protocol: header.protocol(),
         transport,
-        headers: transport,
         segment: None,
     })
 }
@@ -253,7 +239,7 @@ fn inner_v4<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
 #[inline(always)]
 fn inner_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
     let header = ipv6::Ipv6(bytes.window::<{ ipv6::LENGTH }>(offset).ok_or(Exit::Declined)?);
-    if header.version() != 6 || header.payload_length() == 0 || ipv6::is_extension(header.next_header()) {
+    if header.version() != 6 || header.payload_length() == 0 {
         return Err(Exit::Declined);
     }
     let transport = offset + ipv6::LENGTH;
@@ -264,7 +250,6 @@ fn inner_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
         length: header.payload_length() + ipv6::LENGTH as u32,
         protocol: header.next_header(),
         transport,
-        headers: transport,
         segment: None,
     })
 }
@@ -273,9 +258,9 @@ fn inner_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
 fn tcp<B: Bytes>(bytes: B, end: usize, inner: &mut Inner) -> Result<(), Exit> {
     let header = Tcp(bytes.window::<{ tcp::LENGTH }>(inner.transport).ok_or(Exit::Declined)?);
     let length = header.header_length();
-    inner.headers = inner.transport + length;
+    let payload = inner.transport + length;
     let flags = header.flags();
-    if length < tcp::LENGTH || inner.headers > end || flags & tcp::SYN != 0 {
+    if length < tcp::LENGTH || payload > end || flags & tcp::SYN != 0 {
         return Err(Exit::Declined);
     }
     if flags & (tcp::ACK | tcp::RST) != tcp::ACK {
@@ -283,12 +268,14 @@ fn tcp<B: Bytes>(bytes: B, end: usize, inner: &mut Inner) -> Result<(), Exit> {
     }
     let timestamps = match length {
         tcp::LENGTH => None,
-        _ => Some(linux_timestamps(bytes, inner.transport + tcp::LENGTH, inner.headers)?),
+        _ => Some(linux_timestamps(bytes, inner.transport + tcp::LENGTH, payload)?),
     };
     inner.segment = Some(TcpSegment {
         source_port: header.source_port(),
         destination_port: header.destination_port(),
-        has_payload: inner.headers < end,
+        has_payload: payload < end,
+        sequence: header.sequence(),
+        acknowledgment: header.acknowledgment(),
         timestamps,
     });
     Ok(())
@@ -309,25 +296,33 @@ fn linux_timestamps<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<(u3
 #[inline(always)]
 fn round_trip<T: Tables>(
     tables: &mut T,
+    frame: &Frame,
     outer: &Outer,
     inner: &Inner,
     segment: TcpSegment,
     slot: u16,
     now: impl Fn() -> u64,
-) -> Result<Option<Match>, Exit> {
+) -> Result<Next, Exit> {
     let ends = [(inner.source, segment.source_port), (inner.destination, segment.destination_port)];
     let key = Key::new(tables.seed(), (outer.source, outer.destination), ends, tcp::PROTOCOL);
     let Some(flow) = flow::find(tables, key) else {
         let is_new = segment.has_payload && segment.timestamps.is_some();
-        return if is_new { Err(Exit::Declined) } else { Ok(None) };
+        return if is_new { Err(Exit::Declined) } else { Ok(Next::Done) };
     };
-    if flow.awaits_handshake(key.side) {
+    if rtt::awaits_handshake(flow, key.side) {
         return Err(Exit::Declined);
     }
-    let Some((tsval, tsecr)) = segment.timestamps else { return Ok(None) };
-    let segment = Segment { tsval, tsecr, has_payload: segment.has_payload };
+    let Some((tsval, tsecr)) = segment.timestamps else { return Ok(Next::Done) };
+    let TcpSegment { sequence, acknowledgment, has_payload, .. } = segment;
+    let segment = Segment { tsval, tsecr, sequence, acknowledgment, has_payload };
     let (sample, now_ns) = rtt::timestamp(flow, key.side, segment, slot, now);
-    let Some(sample) = sample else { return Ok(None) };
+    let Some(sample) = sample else { return Ok(Next::Done) };
     let is_due = flow.may_report((now_ns >> 23) as u8);
-    Ok(Some(Match { sample, is_due, now_ns, protocol: tcp::PROTOCOL, ends }))
+    if is_due && let Some(pending) = tables.pending() {
+        pending.begin(now_ns);
+    }
+    let leg = Leg::of_answer(frame.direction());
+    let found = Match { sample, leg, device: frame.device, protocol: tcp::PROTOCOL, ends };
+    matched(tables, &found, is_due);
+    Ok(if is_due { Next::Report } else { Next::Done })
 }

@@ -43,15 +43,13 @@ impl Key {
 
 #[inline(always)]
 fn end(seed: u64, (address, port): (Address, u16)) -> u64 {
-    mix(mix(address.0[0] ^ u64::from(port) ^ seed) ^ address.0[1])
+    mix(address.0[0].rotate_left(25) ^ address.0[1] ^ u64::from(port) << 48 ^ seed)
 }
 
-/// A number of an unordered pair.
+/// A number of an unordered pair, one of which is nearly always this node.
 #[inline(always)]
 fn pair(a: Address, b: Address) -> u64 {
-    let sum = a.0[1].wrapping_add(b.0[1]);
-    let difference = a.0[1] ^ b.0[1] ^ a.0[0].wrapping_add(b.0[0]);
-    mix(sum) ^ difference
+    a.0[1] ^ b.0[1] ^ (a.0[0] ^ b.0[0]).rotate_left(25)
 }
 
 /// Spreads a word over all its bits.
@@ -69,8 +67,8 @@ const TAG: u32 = 0xffff_ff00;
 pub struct Flow {
     /// The tag, and in the lowest byte the period of the last event.
     tag: u32,
-    /// Per direction the newest TSval.
-    pub(crate) newest: [u32; 2],
+    /// Per direction the sequence number of the data that was stamped.
+    pub(crate) sequence: [u32; 2],
     /// Per direction the slot of the tunnel whose packet was stamped.
     pub(crate) tunnel: [u16; 2],
     /// Per direction the packet that waits for its answer.
@@ -97,18 +95,12 @@ pub enum Inserted {
 
 impl Flow {
     fn fresh(key: Key, now: u32) -> Self {
-        Self { tag: key.tag(), newest: [0; 2], tunnel: [UNTRACKED; 2], stamp: [Stamp::closed(0, now); 2] }
+        Self { tag: key.tag(), sequence: [0; 2], tunnel: [UNTRACKED; 2], stamp: [Stamp::closed(0, now); 2] }
     }
 
     #[inline(always)]
     fn is_of(&self, key: Key) -> bool {
         (self.tag ^ key.tag()) & TAG == 0
-    }
-
-    /// Says whether a SYN or SYN-ACK waits for an answer from `side`.
-    #[inline(always)]
-    pub(crate) fn awaits_handshake(&self, side: usize) -> bool {
-        self.stamp[(side ^ 1) & 1].is_handshake()
     }
 
     /// Says whether an event of this flow may be sent in `period`, and remembers that it was.

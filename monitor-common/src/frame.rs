@@ -72,6 +72,12 @@ impl Frame {
         Direction::from_index(self.direction as usize)
     }
 
+    /// Length with the tag that stands in the metadata, in bytes.
+    #[inline(always)]
+    pub fn on_wire_length(&self) -> u32 {
+        if self.tag == 0 { self.length } else { self.length + TAG_LENGTH as u32 }
+    }
+
     /// Packets on the wire, as far as the sender said: enough for packets whose headers are not read.
     #[inline(always)]
     pub fn packets(&self) -> u32 {
@@ -83,8 +89,8 @@ impl Frame {
     /// The kernel sends a super-frame (GSO) as segments that repeat the headers.
     #[inline(always)]
     pub fn on_wire(&self, headers: u32) -> Wire {
-        let tag = if self.tag == 0 { 0 } else { TAG_LENGTH as u32 };
-        let length = self.length + tag;
+        let length = self.on_wire_length();
+        let tag = length - self.length;
         if self.segment_size == 0 {
             return Wire { packets: 1, bytes: u64::from(length), longest: length };
         }

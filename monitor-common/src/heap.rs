@@ -7,6 +7,7 @@ use crate::count::{Counters, DEVICES, Totals};
 use crate::event::{Any, Event};
 use crate::flow::Bucket;
 use crate::fragment;
+use crate::report::Pending;
 use crate::tables::Tables;
 use crate::tunnel::Tunnel;
 use crate::wire::geneve::{PORT, Ports};
@@ -21,6 +22,7 @@ pub struct HeapTables {
     flows: Vec<Bucket>,
     fragments: Vec<u64>,
     totals: Vec<Totals>,
+    pending: Pending,
     events: VecDeque<Any>,
     capacity: usize,
 }
@@ -43,6 +45,7 @@ impl HeapTables {
             flows: vec![Bucket::default(); buckets as usize],
             fragments: vec![0; fragment::SLOTS as usize],
             totals: vec![Totals::default(); DEVICES as usize],
+            pending: Pending::default(),
             events: VecDeque::new(),
             capacity,
         }
@@ -112,6 +115,10 @@ impl Tables for HeapTables {
 
     fn fragment(&mut self, index: u32) -> Option<&mut u64> {
         self.fragments.get_mut(index as usize)
+    }
+
+    fn pending(&mut self) -> Option<&mut Pending> {
+        Some(&mut self.pending)
     }
 
     fn emit<E: Event>(&mut self, make: impl FnOnce() -> E) -> bool {

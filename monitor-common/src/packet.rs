@@ -59,7 +59,7 @@ pub struct Packet {
     pub destination_port: u16,
     /// Checksum of the outer UDP header.
     pub udp_checksum: u16,
-    /// Where the outer payload of a tunnel packet or ICMP message begins that is still to be parsed, or 0.
+    /// Where the payload of a tunnel packet begins, or 0.
     payload: u16,
     /// Slot of the tunnel, once it is known.
     pub(crate) slot: u16,
@@ -180,7 +180,7 @@ impl Packet {
 /// Parses a frame into `packet`, whatever `packet` held before; `ports` are the tunnel's.
 pub fn parse<B: Bytes>(bytes: B, frame: &Frame, ports: Ports, packet: &mut Packet) {
     if parse_outer(bytes, frame, ports, packet) {
-        parse_inner(bytes, ports, packet);
+        parse_inner(bytes, packet);
     }
 }
 
@@ -192,13 +192,9 @@ pub fn parse_outer<B: Bytes>(bytes: B, frame: &Frame, ports: Ports, packet: &mut
     packet.payload != 0
 }
 
-/// The second half of [`parse`]: what is in the tunnel, or what an ICMP message quotes.
+/// The second half of [`parse`]: what is in the tunnel.
 #[inline(always)]
-pub fn parse_inner<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
+pub fn parse_inner<B: Bytes>(bytes: B, packet: &mut Packet) {
     let (offset, end) = (bytes.settle(packet.payload as usize), packet.payload_end as usize);
-    if packet.has_geneve() {
-        inner::parse(bytes, offset, end, packet);
-    } else {
-        quote::outer_error(bytes, offset, end, ports, packet);
-    }
+    inner::parse(bytes, offset, end, packet);
 }

@@ -1,38 +1,61 @@
 //! What a parsed packet is in its conversation: a packet whose answer will be awaited, an answer, or both.
 
+use crate::event::Kind;
 use crate::flow::{self, Flow, Inserted, Key};
 use crate::packet::Packet;
-use crate::report::{self, Match};
-use crate::rtt::{self, Sample, Segment};
-use crate::tables::Tables;
+use crate::report::Match;
+use crate::rtt::{self, Identity, Leg, Sample, Segment};
+use crate::tables::{Next, Tables};
 use crate::wire::icmp::{self, Purpose};
 use crate::wire::tcp;
 
 /// Stamps the packet of a tracked tunnel, or finds the packet that it answers.
 #[inline(always)]
-pub fn round_trip<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) {
-    let (protocol, slot) = (packet.inner.protocol, packet.slot);
+pub fn round_trip<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Next {
+    if let Some((found, is_due)) = look(packet, tables, now_ns) {
+        matched(tables, &found, is_due);
+    }
+    if tables.pending().is_some_and(|pending| pending.is_waiting()) { Next::Report } else { Next::Done }
+}
+
+/// Counts a sample, and makes it wait for its event when one is due.
+#[inline(always)]
+pub(crate) fn matched<T: Tables>(tables: &mut T, found: &Match, is_due: bool) {
+    if let Some(counters) = tables.counters(u32::from(found.sample.tunnel)) {
+        counters.matched(found.leg, &found.sample);
+    }
+    if is_due {
+        if let Some(pending) = tables.pending() {
+            pending.sample(found);
+        }
+    } else if let Some(totals) = tables.totals(found.device) {
+        totals.outcome(Kind::Rtt).suppress();
+    }
+}
+
+#[inline(always)]
+fn look<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Option<(Match, bool)> {
+    let protocol = packet.inner.protocol;
     let is_echo = protocol == icmp::PROTOCOL_V4 || protocol == icmp::PROTOCOL_V6;
     if !(is_echo || protocol == tcp::PROTOCOL) {
-        return;
+        return None;
     }
     let ends =
         [(packet.inner.source, packet.inner_source_port), (packet.inner.destination, packet.inner_destination_port)];
     let key = Key::new(tables.seed(), (packet.outer.source, packet.outer.destination), ends, protocol);
     let now = rtt::ticks(now_ns);
-    let Some(role) = role(packet, is_echo) else { return };
+    let role = role(packet, is_echo)?;
     let found = if role.inserts() {
         flow::find_or_insert(tables, key, now)
     } else {
         flow::find(tables, key).map(|flow| (flow, Inserted::Found))
     };
-    let Some((flow, inserted)) = found else { return };
-    let sample = step(packet, flow, key.side, inserted, role, slot, now_ns);
+    let (flow, inserted) = found?;
+    let sample = step(packet, flow, key.side, role, now_ns);
     let is_due = sample.is_some() && flow.may_report((now_ns >> 23) as u8);
     count_insertion(tables, packet.frame.device, inserted);
-    if let Some(sample) = sample {
-        report::matched(tables, &packet.frame, &Match { sample, is_due, now_ns, protocol, ends });
-    }
+    let leg = Leg::of_answer(packet.frame.direction());
+    Some((Match { sample: sample?, leg, device: packet.frame.device, protocol, ends }, is_due))
 }
 
 /// What a packet can do in its flow.
@@ -75,56 +98,40 @@ fn role(packet: &Packet, is_echo: bool) -> Option<Role> {
 }
 
 #[inline(always)]
-fn step(
-    packet: &Packet,
-    flow: &mut Flow,
-    side: usize,
-    inserted: Inserted,
-    role: Role,
-    slot: u16,
-    now_ns: u64,
-) -> Option<Sample> {
+fn step(packet: &Packet, flow: &mut Flow, side: usize, role: Role, now_ns: u64) -> Option<Sample> {
     let now = rtt::ticks(now_ns);
-    match role {
-        Role::Request => {
-            rtt::request(flow, side, packet.sequence, slot, now);
-            None
+    let answers = match role {
+        Role::Reply => Some(Identity::echo(packet.sequence)),
+        Role::SynAck | Role::Data | Role::Segment => Some(Identity::handshake(packet.acknowledgment)),
+        Role::Request | Role::Syn => None,
+    };
+    let mut sample = answers.and_then(|identity| rtt::answer(flow, side, identity, now));
+    if packet.tcp_payload != 0 {
+        // Data may have waited for the application.
+        sample = None;
+    }
+    let awaits = match role {
+        Role::Request => Some(Identity::echo(packet.sequence)),
+        Role::Syn | Role::SynAck => Some(Identity::handshake(packet.sequence.wrapping_add(1))),
+        Role::Reply | Role::Data | Role::Segment => None,
+    };
+    if let Some(identity) = awaits {
+        let is_stamped = rtt::wait(flow, side, identity, packet.slot, now);
+        if is_stamped && role == Role::Syn {
+            rtt::begin(flow, side, now);
         }
-        Role::Reply => rtt::reply(flow, side, packet.sequence, now),
-        Role::Syn | Role::SynAck => {
-            let answers = role == Role::SynAck;
-            let sample = if answers { rtt::handshake(flow, side, packet.acknowledgment, false, now) } else { None };
-            rtt::syn(flow, side, packet.sequence.wrapping_add(1), !answers, slot, now);
-            rtt::note_tsval(flow, side, packet.tsval);
-            sample
-        }
-        Role::Data | Role::Segment => segment(packet, flow, side, inserted, slot, now_ns),
     }
-}
-
-#[inline(always)]
-fn segment(
-    packet: &Packet,
-    flow: &mut Flow,
-    side: usize,
-    inserted: Inserted,
-    slot: u16,
-    now_ns: u64,
-) -> Option<Sample> {
-    let has_payload = packet.tcp_payload != 0;
-    let handshake = rtt::handshake(flow, side, packet.acknowledgment, has_payload, rtt::ticks(now_ns));
-    if packet.has_timestamps == 0 {
-        return handshake;
+    if packet.has_timestamps == 0 || !matches!(role, Role::Data | Role::Segment) {
+        return sample;
     }
-    if inserted != Inserted::Found {
-        // Whether this is the first packet with its TSval cannot be known: the next TSval is the first to be stamped.
-        rtt::note_tsval(flow, side, packet.tsval);
-        rtt::note_tsval(flow, side ^ 1, packet.tsecr);
-        return None;
-    }
-    let segment = Segment { tsval: packet.tsval, tsecr: packet.tsecr, has_payload };
-    let (timestamp, _) = rtt::timestamp(flow, side, segment, slot, || now_ns);
-    handshake.or(timestamp)
+    let segment = Segment {
+        tsval: packet.tsval,
+        tsecr: packet.tsecr,
+        sequence: packet.sequence,
+        acknowledgment: packet.acknowledgment,
+        has_payload: packet.tcp_payload != 0,
+    };
+    sample.or(rtt::timestamp(flow, side, segment, packet.slot, || now_ns).0)
 }
 
 #[inline(always)]

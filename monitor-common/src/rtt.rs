@@ -5,13 +5,12 @@
 //!
 //! | method | packet | answer |
 //! |---|---|---|
-//! | timestamp | data, first packet of a new TSval | TSecr equal to it (RFC 7323) |
+//! | timestamp | data with a TSval that was not stamped before | TSecr equal to it (RFC 7323), and the data acknowledged |
 //! | handshake | SYN, SYN-ACK | ACK of it without payload, SYN-ACK included |
 //! | echo | ICMP or ICMPv6 echo request | reply with its sequence number |
 //!
-//! An answer that is past the awaited one closes the stamp without a sample: the true answer was lost or merged,
-//! and a time measured to a later one would be too long. A packet seen twice closes it too (Karn's rule).
-//!
+//! An answer that is past the awaited one closes the stamp without a sample: the true answer was lost or merged, and
+//! a time measured to a later one would be too long. A SYN or request seen twice closes it too (Karn's rule).
 //! Times are ticks of 64 ns in 32 bits: they wrap after 274 s, and a difference of half of that or more is none.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -108,14 +107,13 @@ impl Stamp {
     }
 
     #[inline(always)]
-    fn kind(self) -> u64 {
-        self.0 >> 32 & 3
+    fn close(self) -> Self {
+        Self(self.0 & !(3 << 32))
     }
 
-    /// Says whether a SYN or SYN-ACK waits.
     #[inline(always)]
-    pub(crate) fn is_handshake(self) -> bool {
-        self.kind() == HANDSHAKE
+    fn kind(self) -> u64 {
+        self.0 >> 32 & 3
     }
 
     #[inline(always)]
@@ -149,6 +147,10 @@ pub struct Segment {
     pub tsval: u32,
     /// TSecr.
     pub tsecr: u32,
+    /// Sequence number of its first byte.
+    pub sequence: u32,
+    /// Acknowledgment number.
+    pub acknowledgment: u32,
     /// Says whether the peer has to acknowledge it.
     pub has_payload: bool,
 }
@@ -159,11 +161,17 @@ pub fn ticks(now_ns: u64) -> u32 {
     (now_ns >> 6) as u32
 }
 
-/// A TSval that is this far behind the newest one is no late packet but a new connection or clock.
-const RESTART: i32 = -(1 << 20);
+/// Says whether a SYN or SYN-ACK waits for an answer from `side`.
+#[inline(always)]
+pub fn awaits_handshake(flow: &Flow, side: usize) -> bool {
+    flow.stamp[(side ^ 1) & 1].kind() == HANDSHAKE
+}
 
-/// A segment with timestamps: matches what it answers, and stamps it when it is the first with its TSval.
-/// `now` is called at most once.
+/// A segment with timestamps: matches what it answers, and stamps it when it may be. `now` is called at most once,
+/// and only if something is matched or stamped. Returns also what it said, or 0.
+///
+/// A pure acknowledgment hands its TSval to the peer as well, so an echo of it alone does not answer the data behind
+/// it: that data has to be acknowledged, too.
 #[inline(always)]
 pub fn timestamp(
     flow: &mut Flow,
@@ -177,94 +185,92 @@ pub fn timestamp(
     let waiting = flow.stamp[other];
     if waiting.kind() == TIMESTAMP {
         let distance = waiting.distance(segment.tsecr);
-        if distance == 0 {
+        let is_acknowledged = segment.acknowledgment.wrapping_sub(flow.sequence[other]) as i32 > 0;
+        if distance == 0 && is_acknowledged {
             at = now();
             sample = matched(waiting, flow.tunnel[other], Method::Timestamp, ticks(at));
-            flow.stamp[other] = Stamp::closed(segment.tsecr, ticks(at));
-        } else if distance > 0 {
-            flow.stamp[other] = Stamp::closed(segment.tsecr, waiting.time());
+        }
+        if distance > 0 || (distance == 0 && is_acknowledged) {
+            flow.stamp[other] = waiting.close();
         }
     }
-    let ahead = segment.tsval.wrapping_sub(flow.newest[own]) as i32;
-    if !(RESTART..=0).contains(&ahead) {
-        flow.newest[own] = segment.tsval;
-        if segment.has_payload && (flow.stamp[own].kind() == CLOSED || ahead < RESTART) {
-            at = if at == 0 { now() } else { at };
-            flow.stamp[own] = Stamp::new(TIMESTAMP, segment.tsval, ticks(at));
-            flow.tunnel[own] = tunnel;
-        }
+    let last = flow.stamp[own];
+    let distance = last.distance(segment.tsval);
+    // A TSval before the one that waits: a late packet, or a new connection whose answers would be waited for in vain.
+    let is_free = if last.kind() == CLOSED { distance != 0 } else { last.kind() == TIMESTAMP && distance < 0 };
+    if segment.has_payload && is_free {
+        at = if at == 0 { now() } else { at };
+        // The stamp last: another processor that sees it sees the rest.
+        flow.sequence[own] = segment.sequence;
+        flow.tunnel[own] = tunnel;
+        flow.stamp[own] = Stamp::new(TIMESTAMP, segment.tsval, ticks(at));
     }
     (sample, at)
 }
 
-/// Remembers the TSval of a segment that is not to be stamped.
-#[inline(always)]
-pub fn note_tsval(flow: &mut Flow, side: usize, tsval: u32) {
-    flow.newest[side & 1] = tsval;
+/// What identifies the answer to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    kind: u64,
+    id: u32,
 }
 
-/// A SYN (`opens`) or SYN-ACK, whose answer will acknowledge `id`. A SYN that is not a repetition begins a new
-/// connection: nothing of an older one waits any more.
-#[inline(always)]
-pub fn syn(flow: &mut Flow, side: usize, id: u32, opens: bool, tunnel: u16, now: u32) {
-    if wait(flow, side, HANDSHAKE, id, tunnel, now) && opens {
-        flow.stamp[(side ^ 1) & 1] = Stamp::closed(0, now);
+impl Identity {
+    /// The acknowledgment of a SYN or SYN-ACK.
+    #[inline(always)]
+    pub fn handshake(acknowledgment: u32) -> Self {
+        Self { kind: HANDSHAKE, id: acknowledgment }
     }
-}
 
-/// An acknowledgment: a SYN-ACK, or an ACK of one. It answers only without payload, since data may have waited for
-/// the application.
-#[inline(always)]
-pub fn handshake(flow: &mut Flow, side: usize, acknowledgment: u32, has_payload: bool, now: u32) -> Option<Sample> {
-    let sample = answer(flow, side, HANDSHAKE, acknowledgment, now)?;
-    (!has_payload).then_some(sample)
+    /// The reply to an echo request; the sequence number stands at the top of the 30 bits.
+    #[inline(always)]
+    pub fn echo(sequence: u32) -> Self {
+        Self { kind: ECHO, id: sequence << 14 }
+    }
 }
 
 /// After this many ticks (1 s) an echo request has lost its reply, and the next one may be stamped.
 const ECHO_LOST: u32 = 1_000_000_000 >> 6;
 
-/// An echo request.
+/// Stamps a packet whose answer will be `identity`. One that was stamped before is a repetition, whose answer would
+/// be ambiguous. While an echo request waits, those behind it pass. Returns whether the packet was stamped.
 #[inline(always)]
-pub fn request(flow: &mut Flow, side: usize, sequence: u32, tunnel: u16, now: u32) {
-    let waiting = flow.stamp[side & 1];
-    let is_lost = now.wrapping_sub(waiting.time()) > ECHO_LOST;
-    if waiting.kind() != ECHO || waiting.distance(sequence << 14) == 0 || is_lost {
-        wait(flow, side, ECHO, sequence << 14, tunnel, now);
+pub fn wait(flow: &mut Flow, side: usize, identity: Identity, tunnel: u16, now: u32) -> bool {
+    let (own, waiting) = (side & 1, flow.stamp[side & 1]);
+    let is_first = flow.tunnel[own] == UNTRACKED || waiting.distance(identity.id) != 0;
+    let is_fresh = now.wrapping_sub(waiting.time()) <= ECHO_LOST;
+    if is_first && identity.kind == ECHO && waiting.kind() == ECHO && is_fresh {
+        return false;
     }
-}
-
-/// An echo reply.
-#[inline(always)]
-pub fn reply(flow: &mut Flow, side: usize, sequence: u32, now: u32) -> Option<Sample> {
-    answer(flow, side, ECHO, sequence << 14, now)
-}
-
-/// Stamps a packet; one that was stamped before is a repetition, whose answer would be ambiguous.
-#[inline(always)]
-fn wait(flow: &mut Flow, side: usize, kind: u64, id: u32, tunnel: u16, now: u32) -> bool {
-    let own = side & 1;
-    let is_first = flow.tunnel[own] == UNTRACKED || flow.stamp[own].distance(id) != 0;
-    flow.stamp[own] = if is_first { Stamp::new(kind, id, now) } else { Stamp::closed(id, now) };
+    let kind = if is_first { identity.kind } else { CLOSED };
+    flow.stamp[own] = Stamp::new(kind, identity.id, now);
     flow.tunnel[own] = tunnel;
     is_first
 }
 
+/// Forgets what waits in the other direction: a new connection begins.
 #[inline(always)]
-fn answer(flow: &mut Flow, side: usize, kind: u64, id: u32, now: u32) -> Option<Sample> {
+pub fn begin(flow: &mut Flow, side: usize, now: u32) {
+    flow.stamp[(side ^ 1) & 1] = Stamp::closed(0, now);
+}
+
+/// Matches an answer.
+#[inline(always)]
+pub fn answer(flow: &mut Flow, side: usize, identity: Identity, now: u32) -> Option<Sample> {
     let other = (side ^ 1) & 1;
     let waiting = flow.stamp[other];
-    if waiting.kind() != kind {
+    if waiting.kind() != identity.kind {
         return None;
     }
-    let distance = waiting.distance(id);
+    let distance = waiting.distance(identity.id);
     if distance < 0 {
         return None;
     }
-    flow.stamp[other] = Stamp::closed(id, now);
+    flow.stamp[other] = Stamp::closed(identity.id, now);
     if distance > 0 {
         return None;
     }
-    let method = if kind == ECHO { Method::Echo } else { Method::Handshake };
+    let method = if identity.kind == ECHO { Method::Echo } else { Method::Handshake };
     matched(waiting, flow.tunnel[other], method, now)
 }
 

@@ -5,6 +5,7 @@
 use crate::count::{Counters, Totals};
 use crate::event::Event;
 use crate::flow::Bucket;
+use crate::report::Pending;
 use crate::tunnel::Tunnel;
 use crate::wire::geneve::Ports;
 
@@ -30,6 +31,21 @@ pub trait Tables {
     fn flows(&mut self, bucket: u32) -> Option<&mut Bucket>;
     /// The word of first-fragment memory at an index, shared by all processors.
     fn fragment(&mut self, index: u32) -> Option<&mut u64>;
+    /// What this processor's packet is to report.
+    fn pending(&mut self) -> Option<&mut Pending>;
     /// Puts an event into the ring buffer; says whether there was room. `make` is called when there is.
     fn emit<E: Event>(&mut self, make: impl FnOnce() -> E) -> bool;
+}
+
+/// The step that follows a packet's step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// None: the packet is finished.
+    Done,
+    /// The packet goes the long way, from its beginning.
+    Parse,
+    /// [`crate::round_trip::round_trip`].
+    RoundTrip,
+    /// [`crate::report::report`].
+    Report,
 }

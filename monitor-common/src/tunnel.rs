@@ -48,10 +48,20 @@ impl Tunnel {
         self.identity as u32
     }
 
+    /// Compares word by word, the ones that differ most often first; a derived comparison becomes a loop over bytes.
+    #[inline(always)]
+    fn is(&self, other: &Self) -> bool {
+        self.identity == other.identity
+            && self.peer.0[1] == other.peer.0[1]
+            && self.local.0[1] == other.local.0[1]
+            && self.peer.0[0] == other.peer.0[0]
+            && self.local.0[0] == other.local.0[0]
+    }
+
     #[inline(always)]
     fn hash(&self, seed: u64) -> u64 {
-        let ends = self.local.0[1] ^ self.peer.0[1].rotate_left(19) ^ self.local.0[0].rotate_left(7) ^ self.peer.0[0];
-        mix(mix(ends ^ seed) ^ self.identity)
+        let ends = self.local.0[1] ^ self.peer.0[1].rotate_left(32) ^ (self.local.0[0] ^ self.peer.0[0]).rotate_left(7);
+        mix(ends ^ self.identity.rotate_left(16) ^ seed)
     }
 }
 
@@ -59,11 +69,11 @@ impl Tunnel {
 #[inline(always)]
 pub fn find<T: Tables>(tables: &mut T, tunnel: &Tunnel) -> Option<u32> {
     let first = tunnel.hash(tables.seed()) as u32 & tables.tunnel_mask();
-    if tables.tunnel(first).is_some_and(|slot| *slot == *tunnel) {
+    if tables.tunnel(first)?.is(tunnel) {
         return Some(first);
     }
     let second = first ^ 1;
-    tables.tunnel(second).is_some_and(|slot| *slot == *tunnel).then_some(second)
+    if tables.tunnel(second)?.is(tunnel) { Some(second) } else { None }
 }
 
 /// Returns the slot of `tunnel`, taking a free one for it when it has none.
@@ -72,16 +82,23 @@ pub fn find<T: Tables>(tables: &mut T, tunnel: &Tunnel) -> Option<u32> {
 /// other finds the slot taken, so a few packets of a new tunnel can be counted as untracked.
 #[inline(always)]
 pub fn find_or_claim<T: Tables>(tables: &mut T, tunnel: &Tunnel) -> Option<u32> {
-    if let Some(slot) = find(tables, tunnel) {
-        return Some(slot);
-    }
     let first = tunnel.hash(tables.seed()) as u32 & tables.tunnel_mask();
-    claim(tables, first, tunnel).or_else(|| claim(tables, first ^ 1, tunnel))
+    for way in 0..2 {
+        let slot = tables.tunnel(first ^ way)?;
+        if slot.is(tunnel) {
+            return Some(first ^ way);
+        }
+        // A tunnel takes the first free slot of its two, and none is ever given back: behind a free one it is not.
+        if slot.identity == 0 {
+            return claim(tables, first ^ way, tunnel);
+        }
+    }
+    None
 }
 
 #[inline(always)]
 fn claim<T: Tables>(tables: &mut T, at: u32, tunnel: &Tunnel) -> Option<u32> {
-    if tables.tunnel(at)?.identity != 0 || !tables.claim(at) {
+    if !tables.claim(at) {
         return None;
     }
     let slot = tables.tunnel(at)?;

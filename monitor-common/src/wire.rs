@@ -40,6 +40,11 @@ pub trait Bytes: Copy {
 
 /// `N` bytes of a frame; `O` is an offset into them, in bytes.
 pub trait Window<const N: usize>: Copy {
+    /// A window over some of the bytes.
+    type Part<const M: usize>: Window<M>;
+
+    /// The `M` bytes at `O`.
+    fn part<const O: usize, const M: usize>(self) -> Self::Part<M>;
     /// One byte.
     fn u8<const O: usize>(self) -> u8;
     /// A 16-bit number in network order.
@@ -63,7 +68,14 @@ impl<'a> Bytes for &'a [u8] {
     }
 }
 
-impl<const N: usize> Window<N> for &[u8; N] {
+impl<'a, const N: usize> Window<N> for &'a [u8; N] {
+    type Part<const M: usize> = &'a [u8; M];
+
+    fn part<const O: usize, const M: usize>(self) -> &'a [u8; M] {
+        const { assert!(O + M <= N) };
+        self[O..].first_chunk().expect("the assertion says that the bytes are there")
+    }
+
     fn u8<const O: usize>(self) -> u8 {
         const { assert!(O < N) };
         self[O]
@@ -112,5 +124,6 @@ mod tests {
         assert_eq!(window.be16::<1>(), 0x0203);
         assert_eq!(window.be32::<4>(), 0x0506_0708);
         assert_eq!(window.raw64::<0>().to_ne_bytes(), bytes);
+        assert_eq!(window.part::<2, 3>(), &[3, 4, 5]);
     }
 }

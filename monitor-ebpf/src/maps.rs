@@ -13,6 +13,7 @@ use monitor_common::event::Event;
 use monitor_common::flow::Bucket;
 use monitor_common::fragment;
 use monitor_common::packet::Packet;
+use monitor_common::report::Pending;
 use monitor_common::tables::Tables;
 use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::FAR;
@@ -44,9 +45,11 @@ static TOTALS: PerCpuArray<Totals> = PerCpuArray::with_max_entries(DEVICES, 0);
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
-/// The packet between parse and account.
+/// The packet between the steps of the long way.
 #[map]
 static PACKET: PerCpuArray<Packet> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static PENDING: PerCpuArray<Pending> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
@@ -66,9 +69,11 @@ pub(crate) const INNER: u32 = 1;
 pub(crate) const ACCOUNT: u32 = 2;
 /// Step: find its round trip.
 pub(crate) const ROUND_TRIP: u32 = 3;
+/// Step: send the events.
+pub(crate) const REPORT: u32 = 4;
 /// Step: parse an underlay packet that TC saw on its way out.
-pub(crate) const OUTER_TX: u32 = 4;
-const STEPS: u32 = 5;
+pub(crate) const OUTER_TX: u32 = 5;
+const STEPS: u32 = 6;
 
 /// Memory of one processor that the stack has no room for.
 ///
@@ -168,6 +173,12 @@ impl Tables for Maps {
     fn fragment(&mut self, index: u32) -> Option<&mut u64> {
         // SAFETY: as for `flows`.
         FRAGMENTS.get_ptr_mut(index).map(|word| unsafe { &mut *word })
+    }
+
+    #[inline(always)]
+    fn pending(&mut self) -> Option<&mut Pending> {
+        // SAFETY: as for `packet`.
+        PENDING.get_ptr_mut(0).map(|pending| unsafe { &mut *pending })
     }
 
     #[inline(always)]

@@ -115,6 +115,14 @@ impl<const N: usize> Proven<N> {
 }
 
 impl<const N: usize> Window<N> for Proven<N> {
+    type Part<const M: usize> = Proven<M>;
+
+    #[inline(always)]
+    fn part<const O: usize, const M: usize>(self) -> Proven<M> {
+        const { assert!(O + M <= N) };
+        Proven(self.0 + O)
+    }
+
     #[inline(always)]
     fn u8<const O: usize>(self) -> u8 {
         self.read::<u8, O>()

@@ -3,11 +3,11 @@
 use aya_ebpf::EbpfContext;
 use aya_ebpf::maps::ProgramArray;
 use monitor_common::frame::Frame;
-use monitor_common::tables::Tables;
+use monitor_common::tables::{Next, Tables};
 use monitor_common::wire::Bytes;
-use monitor_common::{account, packet, round_trip};
+use monitor_common::{account, packet, report, round_trip};
 
-use crate::maps::{self, ACCOUNT, INNER, Maps, ROUND_TRIP};
+use crate::maps::{self, ACCOUNT, INNER, Maps, OUTER, REPORT, ROUND_TRIP};
 
 /// Goes on with a step of the long way. It returns only if user space put no program there, which it checks before
 /// it attaches anything.
@@ -31,7 +31,7 @@ pub(crate) fn outer<B: Bytes, C: EbpfContext>(steps: &ProgramArray, context: &C,
 #[inline(always)]
 pub(crate) fn inner<B: Bytes, C: EbpfContext>(steps: &ProgramArray, context: &C, bytes: B) {
     if let Some(packet) = maps::packet() {
-        packet::parse_inner(bytes, Maps.ports(), packet);
+        packet::parse_inner(bytes, packet);
     }
     follow(steps, context, ACCOUNT);
 }
@@ -40,15 +40,30 @@ pub(crate) fn inner<B: Bytes, C: EbpfContext>(steps: &ProgramArray, context: &C,
 #[inline(always)]
 pub(crate) fn account<C: EbpfContext>(steps: &ProgramArray, context: &C) {
     let Some(packet) = maps::packet() else { return };
-    if account::account(packet, &mut Maps, maps::now()) {
-        follow(steps, context, ROUND_TRIP);
-    }
+    go_on(steps, context, account::account(packet, &mut Maps, maps::now()), OUTER);
 }
 
-/// Finds the round trip of the packet in this processor's memory.
+/// Finds the round trip of the packet in this processor's memory and goes on.
 #[inline(always)]
-pub(crate) fn round_trip() {
-    if let Some(packet) = maps::packet() {
-        round_trip::round_trip(packet, &mut Maps, maps::now());
+pub(crate) fn round_trip<C: EbpfContext>(steps: &ProgramArray, context: &C) {
+    let Some(packet) = maps::packet() else { return };
+    go_on(steps, context, round_trip::round_trip(packet, &mut Maps, maps::now()), OUTER);
+}
+
+/// Sends the events that are pending.
+#[inline(always)]
+pub(crate) fn report() {
+    let (Some(pending), Some(packet)) = (Maps.pending().map(|pending| *pending), maps::packet()) else { return };
+    report::report(&pending, packet, &mut Maps);
+}
+
+/// Goes on with the step that follows; `outer` is this hook's first step of the long way.
+#[inline(always)]
+pub(crate) fn go_on<C: EbpfContext>(steps: &ProgramArray, context: &C, next: Next, outer: u32) {
+    match next {
+        Next::Done => {}
+        Next::Parse => follow(steps, context, outer),
+        Next::RoundTrip => follow(steps, context, ROUND_TRIP),
+        Next::Report => follow(steps, context, REPORT),
     }
 }

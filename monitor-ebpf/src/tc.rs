@@ -9,6 +9,7 @@ use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use monitor_common::fast;
 use monitor_common::frame::{Direction, Frame};
+use monitor_common::tables::Next;
 use monitor_common::wire::REACH;
 
 use crate::maps::{self, Maps, OUTER, OUTER_TX, TC_STEPS};
@@ -56,8 +57,14 @@ fn tunmon_acct_t(context: TcContext) -> i32 {
 }
 
 #[classifier]
-fn tunmon_rtt_t(_context: TcContext) -> i32 {
-    shell::round_trip();
+fn tunmon_rtt_t(context: TcContext) -> i32 {
+    shell::round_trip(&TC_STEPS, &context);
+    NEXT
+}
+
+#[classifier]
+fn tunmon_report_t(_context: TcContext) -> i32 {
+    shell::report();
     NEXT
 }
 
@@ -69,9 +76,9 @@ fn begin(context: &TcContext, direction: Direction) -> i32 {
     let step = if direction == Direction::Rx { OUTER } else { OUTER_TX };
     let linear = end - data;
     let is_linear = linear >= FIRST_LOOK || linear >= frame.length as usize;
-    if !(is_linear && fast::observe(Direct::new(data, end, ptr::null_mut()), &frame, &mut Maps, maps::now)) {
-        shell::follow(&TC_STEPS, context, step);
-    }
+    let bytes = Direct::new(data, end, ptr::null_mut());
+    let next = if is_linear { fast::observe(bytes, &frame, &mut Maps, maps::now) } else { Next::Parse };
+    shell::go_on(&TC_STEPS, context, next, step);
     NEXT
 }
 
@@ -101,10 +108,17 @@ fn frame(context: &TcContext, direction: Direction) -> Frame {
     let skb: *mut __sk_buff = context.skb.skb;
     // SAFETY: the context is the one that the kernel gave to this program; its fields are read as the kernel lays
     // them out.
-    let (length, device, size, segments, present, control) =
-        unsafe { ((*skb).len, (*skb).ifindex, (*skb).gso_size, (*skb).gso_segs, (*skb).vlan_present, (*skb).vlan_tci) };
+    let (length, device, size) = unsafe { ((*skb).len, (*skb).ifindex, (*skb).gso_size) };
     let mut frame = Frame::new(device, direction, length);
-    (frame.segment_size, frame.segments) = (size, segments);
-    frame.tag = if present == 0 { 0 } else { 1 << 16 | control };
+    if size != 0 {
+        frame.segment_size = size;
+        // SAFETY: as above.
+        frame.segments = unsafe { (*skb).gso_segs };
+    }
+    // SAFETY: as above.
+    if unsafe { (*skb).vlan_present } != 0 {
+        // SAFETY: as above.
+        frame.tag = 1 << 16 | unsafe { (*skb).vlan_tci };
+    }
     frame
 }

@@ -11,6 +11,7 @@ use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use monitor_common::fast;
 use monitor_common::frame::{Direction, Frame};
+use monitor_common::tables::Next;
 
 use crate::maps::{self, Maps, OUTER, XDP_FRAGS_STEPS, XDP_STEPS};
 use crate::packet::Direct;
@@ -18,9 +19,8 @@ use crate::shell;
 
 #[xdp]
 fn tunmon_xdp(context: XdpContext) -> u32 {
-    if !short_way(&context, whole(&context)) {
-        shell::follow(&XDP_STEPS, &context, OUTER);
-    }
+    let next = short_way(&context, whole(&context));
+    shell::go_on(&XDP_STEPS, &context, next, OUTER);
     XDP_PASS
 }
 
@@ -47,16 +47,21 @@ fn tunmon_acct_x(context: XdpContext) -> u32 {
 }
 
 #[xdp]
-fn tunmon_rtt_x(_context: XdpContext) -> u32 {
-    shell::round_trip();
+fn tunmon_rtt_x(context: XdpContext) -> u32 {
+    shell::round_trip(&XDP_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp]
+fn tunmon_report_x(_context: XdpContext) -> u32 {
+    shell::report();
     XDP_PASS
 }
 
 #[xdp(frags)]
 fn tunmon_xdp_frag(context: XdpContext) -> u32 {
-    if !short_way(&context, scattered(&context)) {
-        shell::follow(&XDP_FRAGS_STEPS, &context, OUTER);
-    }
+    let next = short_way(&context, scattered(&context));
+    shell::go_on(&XDP_FRAGS_STEPS, &context, next, OUTER);
     XDP_PASS
 }
 
@@ -83,13 +88,19 @@ fn tunmon_acct_f(context: XdpContext) -> u32 {
 }
 
 #[xdp(frags)]
-fn tunmon_rtt_f(_context: XdpContext) -> u32 {
-    shell::round_trip();
+fn tunmon_rtt_f(context: XdpContext) -> u32 {
+    shell::round_trip(&XDP_FRAGS_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn tunmon_report_f(_context: XdpContext) -> u32 {
+    shell::report();
     XDP_PASS
 }
 
 #[inline(always)]
-fn short_way(context: &XdpContext, frame: Frame) -> bool {
+fn short_way(context: &XdpContext, frame: Frame) -> Next {
     let bytes = Direct::new(context.data(), context.data_end(), ptr::null_mut());
     fast::observe(bytes, &frame, &mut Maps, maps::now)
 }

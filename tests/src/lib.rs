@@ -1,4 +1,23 @@
-//! Tests and measurements of tunmon that need more than one crate, and what they are made of.
+//! Laboratories and oracles for the tests of tunmon: real tunnels to watch, and independent tools to say what passed.
+//!
+//! A *laboratory* ([`lab`]) is two real Open vSwitch or OVN nodes in network namespaces. An *oracle* tells the truth about
+//! the same traffic without any of tunmon's code: [`tcpdump`] records it, [`tshark`] dissects it, [`oracle`] counts it,
+//! [`ping`] times it. [`tunmon`] runs the product beside them. Everything cleans up when it is dropped, and any number of
+//! tests may run side by side. All of it needs root; [`needs`] tells what is missing.
+//!
+//! [`bytecode`] proves things of the BPF object, and [`bench`] measures the programs; neither needs a laboratory.
 
 pub mod bench;
 pub mod bytecode;
+pub mod lab;
+pub mod needs;
+pub mod netns;
+pub mod oracle;
+pub mod ping;
+pub mod process;
+pub mod scratch;
+pub mod tcpdump;
+pub mod traffic;
+pub mod tshark;
+pub mod tunmon;
+pub mod wait;

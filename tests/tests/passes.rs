@@ -8,6 +8,7 @@ use monitor_common::packet::Class;
 use tests::bench::case::Hook;
 use tests::bench::driver::{self, Driver};
 use tests::bench::packets::*;
+use tests::needs;
 
 /// Index of the device that test runs have: loopback.
 const DEVICE: u32 = 1;
@@ -22,11 +23,12 @@ const BUFFER: std::ops::Range<usize> = 48..68;
 const SEGMENTS: usize = 164;
 const SEGMENT_SIZE: usize = 176;
 
-fn kernel(test: &str) -> Option<Kernel> {
+/// The programs, loaded; nothing where that needs rights or a kernel that are not there.
+fn kernel() -> Option<Kernel> {
     match Kernel::load(&[6081], Sizes::new(128, 256, 65_536, load::processors().unwrap())) {
         Ok(kernel) => Some(kernel),
         Err(error) if error.is::<Failure>() => {
-            eprintln!("SKIPPED: {test}: {}", format!("{error:#}").lines().next().unwrap());
+            needs::skip(format!("{error:#}").lines().next().unwrap());
             None
         }
         Err(error) => panic!("{error:#}"),
@@ -119,7 +121,7 @@ fn is_packet(frame: &[u8]) -> bool {
 
 #[test]
 fn every_frame_passes_unchanged() {
-    let Some(kernel) = kernel("every_frame_passes_unchanged") else { return };
+    let Some(kernel) = kernel() else { return };
     let frames = frames();
     let mut programs = vec![("tunmon_xdp", 2), ("tunmon_tc_rx", -1), ("tunmon_tc_tx", -1)];
     programs.extend(kernel.has_frags.then_some(("tunmon_xdp_frag", 2)));
@@ -145,10 +147,9 @@ fn every_frame_passes_unchanged() {
 
 #[test]
 fn frames_in_several_buffers_pass_unchanged() {
-    let Some(kernel) = kernel("frames_in_several_buffers_pass_unchanged") else { return };
+    let Some(kernel) = kernel() else { return };
     if !kernel.has_frags {
-        eprintln!("SKIPPED: frames_in_several_buffers_pass_unchanged: this kernel has no XDP with several buffers");
-        return;
+        return needs::skip("this kernel has no XDP with several buffers");
     }
     for length in [4000, 9000, 20_000] {
         let inner = ethernet_v4(&ipv4(17, 0, [CLIENT, SERVER], &udp([1024, 443], &vec![7; length])));
@@ -162,11 +163,13 @@ fn frames_in_several_buffers_pass_unchanged() {
 
 #[test]
 fn marks_and_segments_pass_unchanged() {
-    let Some(kernel) = kernel("marks_and_segments_pass_unchanged") else { return };
+    let Some(kernel) = kernel() else { return };
     let mut context = vec![0; CONTEXT];
     let mut set = |at: usize, number: u32| context[at..at + 4].copy_from_slice(&number.to_ne_bytes());
-    (BUFFER.step_by(4)).for_each(|at| set(at, 0x0101_0101));
-    [(MARK, 77), (PRIORITY, 5), (SEGMENTS, 3), (SEGMENT_SIZE, 30)].map(|(at, number)| set(at, number));
+    BUFFER.step_by(4).for_each(|at| set(at, 0x0101_0101));
+    for (at, number) in [(MARK, 77), (PRIORITY, 5), (SEGMENTS, 3), (SEGMENT_SIZE, 30)] {
+        set(at, number);
+    }
     for name in ["tunmon_tc_rx", "tunmon_tc_tx"] {
         for frame in kinds() {
             let mut out = vec![0; CONTEXT];
@@ -182,14 +185,10 @@ fn marks_and_segments_pass_unchanged() {
 
 #[test]
 fn a_program_that_writes_is_noticed() {
-    let test = "a_program_that_writes_is_noticed";
-    if kernel(test).is_none() {
+    if kernel().is_none() {
         return;
     }
-    let Ok(object) = driver::compile() else {
-        eprintln!("SKIPPED: {test}: no clang");
-        return;
-    };
+    let Ok(object) = driver::compile() else { return needs::skip("no clang") };
     for hook in Hook::ALL {
         let mut driver = Driver::load(&object, hook, 0, 1).unwrap();
         let empty = driver.program("empty").unwrap().fd().unwrap().try_clone().unwrap();

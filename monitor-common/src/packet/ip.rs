@@ -7,7 +7,8 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use super::stop::{Fault, Header};
 use crate::wire::{Bytes, ethernet, ipv4, ipv6};
 
-/// An IP address in network order; IPv4 as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).
+/// An IP address as two words of network-order bytes; of IPv4 the second word holds the four bytes and nothing else,
+/// which leaves IPv6 addresses of the reserved block `::/64` ambiguous.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Address(pub [u64; 2]);
@@ -16,28 +17,34 @@ impl Address {
     /// An IPv4 address from its four bytes as they lie in memory.
     #[inline(always)]
     pub fn v4(raw: u32) -> Self {
-        let [a, b, c, d] = raw.to_ne_bytes();
-        Self([0, u64::from_ne_bytes([0, 0, 0xff, 0xff, a, b, c, d])])
+        Self([0, u64::from(raw)])
     }
 
     /// The address in the form that the standard library prints.
     pub fn ip(self) -> IpAddr {
+        match self.0 {
+            [0, word] if u32::try_from(word).is_ok() => IpAddr::V4(Ipv4Addr::from((word as u32).to_ne_bytes())),
+            _ => IpAddr::V6(self.v6()),
+        }
+    }
+
+    fn v6(self) -> Ipv6Addr {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.0[0].to_ne_bytes());
         bytes[8..].copy_from_slice(&self.0[1].to_ne_bytes());
-        Ipv6Addr::from(bytes).to_canonical()
+        Ipv6Addr::from(bytes)
     }
 }
 
 impl From<IpAddr> for Address {
     fn from(ip: IpAddr) -> Self {
-        let bytes = match ip {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        let ip = match ip {
+            IpAddr::V4(ip) => return Self::v4(u32::from_ne_bytes(ip.octets())),
             IpAddr::V6(ip) => ip.octets(),
         };
         let word = |at: usize| {
             let mut half = [0; 8];
-            half.copy_from_slice(&bytes[at..at + 8]);
+            half.copy_from_slice(&ip[at..at + 8]);
             u64::from_ne_bytes(half)
         };
         Self([word(0), word(8)])
@@ -83,6 +90,16 @@ pub struct Ip {
 }
 
 impl Ip {
+    /// The source address, by the version of the header.
+    pub fn source_ip(&self) -> IpAddr {
+        if self.version == 6 { IpAddr::V6(self.source.v6()) } else { self.source.ip() }
+    }
+
+    /// The destination address, by the version of the header.
+    pub fn destination_ip(&self) -> IpAddr {
+        if self.version == 6 { IpAddr::V6(self.destination.v6()) } else { self.destination.ip() }
+    }
+
     /// "Don't fragment"; an IPv6 packet has no such bit.
     pub fn dont_fragment(&self) -> bool {
         self.flags & DONT_FRAGMENT != 0

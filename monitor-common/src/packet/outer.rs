@@ -4,7 +4,7 @@
 //! anybody's. From there on it is ours, and a fault makes it malformed.
 
 use super::stop::{Fault, Header, Layer};
-use super::{Cause, Class, Malformed, Packet, ip};
+use super::{Cause, Class, Malformed, Packet, ip, quote};
 use crate::wire::geneve::Ports;
 use crate::wire::{Bytes, Window, ethernet, geneve, icmp, udp};
 
@@ -14,16 +14,14 @@ type Rejected = (Malformed, Fault);
 #[inline(always)]
 pub(super) fn parse<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
     if let Err(fault) = network(bytes, packet) {
-        packet.set_stop(fault.stop(Layer::Outer, &packet.frame));
+        stop(packet, Layer::Outer, fault);
         return;
     }
     match packet.outer.protocol {
         udp::PROTOCOL if packet.outer.is_later_fragment() => packet.set_class(Class::Fragment),
         udp::PROTOCOL => transport(bytes, ports, packet),
         icmp::PROTOCOL_V4 | icmp::PROTOCOL_V6 if !packet.outer.is_later_fragment() => {
-            let end = u32::from(packet.outer.offset) + packet.outer.length;
-            packet.payload = packet.outer.payload;
-            packet.payload_end = if end < packet.frame.length { end } else { packet.frame.length };
+            quote::outer_error(bytes, ports, packet);
         }
         _ => {}
     }
@@ -74,7 +72,7 @@ pub(super) fn tags<B: Bytes>(
 fn transport<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
     let offset = bytes.settle(packet.outer.payload as usize);
     let Some(window) = bytes.window::<{ udp::LENGTH }>(offset) else {
-        packet.set_stop(Fault::missing(Header::Udp, offset + udp::LENGTH).stop(Layer::Outer, &packet.frame));
+        stop(packet, Layer::Outer, Fault::missing(Header::Udp, offset + udp::LENGTH));
         return;
     };
     let header = udp::Udp(window);
@@ -94,12 +92,8 @@ fn transport<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
 /// fragment holds, is not the packet's fault; anything else makes it malformed.
 #[inline(always)]
 pub(super) fn reject(packet: &mut Packet, reason: Malformed, layer: Layer, fault: Fault) {
-    let mut stop = fault.stop(layer, &packet.frame);
-    if packet.outer.more_fragments() && stop.cause == Cause::Truncated {
-        stop.cause = Cause::NotInFragment;
-    }
-    packet.set_stop(stop);
-    let is_fatal = match stop.cause {
+    let cause = stop(packet, layer, fault);
+    let is_fatal = match cause {
         Cause::Truncated | Cause::Invalid => true,
         Cause::NotInFragment => reason != Malformed::Inner,
         Cause::TooDeep | Cause::NotCaptured => false,
@@ -107,6 +101,17 @@ pub(super) fn reject(packet: &mut Packet, reason: Malformed, layer: Layer, fault
     if is_fatal {
         packet.set_malformed(reason);
     }
+}
+
+/// Notes where the parse stopped, and returns why. Out of line: it can stop in many places.
+#[inline(never)]
+pub(super) fn stop(packet: &mut Packet, layer: Layer, fault: Fault) -> Cause {
+    let mut stop = fault.stop(layer, &packet.frame);
+    if packet.outer.more_fragments() && stop.cause == Cause::Truncated {
+        stop.cause = Cause::NotInFragment;
+    }
+    packet.set_stop(stop);
+    stop.cause
 }
 
 #[inline(always)]

@@ -4,7 +4,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::stop::Layer;
-use super::{Class, Ip, Packet, ip};
+use super::{Class, Ip, Packet, ip, outer};
 use crate::wire::geneve::Ports;
 use crate::wire::{Bytes, ethernet, geneve, icmp, tcp, udp};
 
@@ -31,7 +31,10 @@ pub struct Quote {
 
 /// An outer ICMP or ICMPv6 message; one that quotes a tunnel packet makes the packet [`Class::IcmpError`].
 #[inline(always)]
-pub(super) fn outer_error<B: Bytes>(bytes: B, offset: usize, end: usize, ports: Ports, packet: &mut Packet) {
+pub(super) fn outer_error<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
+    let offset = bytes.settle(packet.outer.payload as usize);
+    let ip_end = u32::from(packet.outer.offset) + packet.outer.length;
+    let end = if ip_end < packet.frame.length { ip_end } else { packet.frame.length } as usize;
     let Some(window) = bytes.window::<{ icmp::LENGTH }>(offset) else { return };
     let (header, protocol) = (icmp::Icmp(window), packet.outer.protocol);
     packet.has_icmp = 1;
@@ -57,7 +60,7 @@ pub(super) fn parse<B: Bytes>(bytes: B, offset: usize, end: usize, protocol: u8,
     let ethertype = if protocol == icmp::PROTOCOL_V4 { ethernet::IPV4 } else { ethernet::IPV6 };
     let quote = &mut packet.quote;
     if let Err(fault) = ip::parse(bytes, offset, ethertype, packet.frame.length, &mut quote.ip) {
-        packet.set_stop(fault.stop(Layer::Quoted, &packet.frame));
+        outer::stop(packet, Layer::Quoted, fault);
         return;
     }
     quote.length = (end as u32).saturating_sub(offset as u32);

@@ -118,9 +118,10 @@ fn load_chain(ebpf: &mut Ebpf, steps: &str, entry: &str, [first, rest]: [char; 2
         (1, format!("tunmon_inner_{rest}")),
         (2, format!("tunmon_acct_{rest}")),
         (3, format!("tunmon_rtt_{rest}")),
+        (4, format!("tunmon_report_{rest}")),
     ];
     if first != rest {
-        names.push((4, format!("tunmon_outer_{rest}")));
+        names.push((5, format!("tunmon_outer_{rest}")));
     }
     for (_, name) in &names {
         load_program(ebpf, name)?;

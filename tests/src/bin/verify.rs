@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use monitor::bpf::{Kernel, OBJECT, Sizes};
 use monitor::failure::{Failure, RUNTIME, USAGE};
 use serde::Serialize;
-use tests::bytecode::object::Object;
-use tests::bytecode::stack;
+use ::tests::bytecode::object::Object;
+use ::tests::bytecode::stack;
 
 /// What a figure may be at most, and its name.
 struct Limit {
