@@ -1,6 +1,8 @@
 //! What is proven of the BPF object itself, without a kernel: it always passes, it calls no helper that could do
 //! otherwise, and it is a release object.
 
+#![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
+
 use monitor::bpf::OBJECT;
 use tests::bytecode::object::Object;
 use tests::bytecode::rules;

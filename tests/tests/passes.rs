@@ -1,5 +1,7 @@
 //! The loaded programs on frames of all kinds: each passes, and comes back as it was. Needs root.
 
+#![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
+
 use aya::TestRunOptions;
 use aya::programs::Program;
 use monitor::bpf::{Kernel, Sizes, load};

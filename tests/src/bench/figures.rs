@@ -60,11 +60,7 @@ impl Twins {
 /// The twins of each hook.
 pub fn twins(records: &[Record]) -> Vec<Twins> {
     let least_of = |hook, subject| find(records, hook, subject).map_or(f64::NAN, |record| least(&record.times_ns));
-    let twins = |hook| Twins {
-        hook,
-        empty_ns: least_of(hook, Subject::Empty),
-        twin_ns: least_of(hook, Subject::Twin),
-    };
+    let twins = |hook| Twins { hook, empty_ns: least_of(hook, Subject::Empty), twin_ns: least_of(hook, Subject::Twin) };
     Hook::ALL.map(twins).to_vec()
 }
 

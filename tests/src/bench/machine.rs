@@ -22,6 +22,20 @@ pub fn quieten() -> Result<Vec<String>> {
     Ok(remarks)
 }
 
+/// Processor and kernel, and what is known to make this machine slow.
+pub fn description() -> Vec<String> {
+    let information = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = information.lines().find(|line| line.starts_with("model name"));
+    let model = model.and_then(|line| line.split_once(": ")).map_or("an unknown processor", |(_, model)| model);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut lines = vec![format!("Measured on {model}, Linux {}.", kernel.trim())];
+    let overflow = fs::read_to_string("/sys/devices/system/cpu/vulnerabilities/spec_rstack_overflow");
+    if overflow.is_ok_and(|text| text.contains("Safe RET")) {
+        lines.push("This kernel makes every return slow (Safe RET), so each helper costs several ns more.".to_owned());
+    }
+    lines
+}
+
 /// Stays on one processor: the last that is allowed, since the first gets most interrupts.
 fn pin() -> Result<()> {
     // SAFETY: a set of zero bits is a valid value; the calls write and read it in its full size.

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 /// Measures and prints; says whether every case did its work.
 fn bench(is_json: bool) -> Result<bool> {
-    let remarks = machine::quieten()?;
+    let remarks = [machine::description(), machine::quieten()?].concat();
     let (paths, records) = run::measure()?;
     let rows = figures::rows(&paths, &records);
     if is_json {

@@ -3,12 +3,12 @@
 use std::env;
 use std::process::ExitCode;
 
+use ::tests::bytecode::object::Object;
+use ::tests::bytecode::stack;
 use anyhow::{Context, Result};
 use monitor::bpf::{Kernel, OBJECT, Sizes};
 use monitor::failure::{Failure, RUNTIME, USAGE};
 use serde::Serialize;
-use ::tests::bytecode::object::Object;
-use ::tests::bytecode::stack;
 
 /// What a figure may be at most, and its name.
 struct Limit {
@@ -131,7 +131,8 @@ mod tests {
 
     #[test]
     fn figures_at_their_budget_and_figures_that_a_kernel_does_not_say_pass() {
-        let cost = Cost { program: String::new(), verified: None, translated: Some(900), jited_bytes: None, stack_bytes: 256 };
+        let cost =
+            Cost { program: String::new(), verified: None, translated: Some(900), jited_bytes: None, stack_bytes: 256 };
         assert!(broken(&cost).is_empty());
     }
 }

@@ -111,11 +111,8 @@ fn calls(
 }
 
 fn maps(file: &ElfFile64<'_>) -> Result<Vec<String>> {
-    let sections: Vec<SectionIndex> = ["maps", ".maps"]
-        .iter()
-        .filter_map(|name| file.section_by_name(name))
-        .map(|section| section.index())
-        .collect();
+    let sections: Vec<SectionIndex> =
+        ["maps", ".maps"].iter().filter_map(|name| file.section_by_name(name)).map(|section| section.index()).collect();
     let symbols = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Data);
     let maps = symbols.filter(|symbol| symbol.section_index().is_some_and(|index| sections.contains(&index)));
     Ok(maps.map(|map| map.name().map(str::to_owned)).collect::<Result<_, _>>()?)

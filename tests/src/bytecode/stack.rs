@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_chain_of_calls_is_the_sum_of_its_frames() {
-        let caller = &[(0x7b, 10, 1, -40, 0), (CALL, 0, PSEUDO_CALL, 0, 0), (CALL, 0, PSEUDO_CALL, 0, 0), (EXIT, 0, 0, 0, 0)];
+        let caller =
+            &[(0x7b, 10, 1, -40, 0), (CALL, 0, PSEUDO_CALL, 0, 0), (CALL, 0, PSEUDO_CALL, 0, 0), (EXIT, 0, 0, 0, 0)];
         let small = function(&[(EXIT, 0, 0, 0, 0)], &[]);
         let large = function(&[(0x7b, 10, 1, -96, 0), (EXIT, 0, 0, 0, 0)], &[]);
         let functions = vec![function(caller, &[(1, 1), (2, 2)]), small, large];
