@@ -1,3 +1,4 @@
 //! daemon
 
+pub mod capture;
 pub mod demo;
