@@ -12,7 +12,7 @@ use crate::tunnel::Tunnel;
 use crate::wire::geneve::{PORT, Ports};
 
 /// Tables of one pipeline, as one processor has them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeapTables {
     ports: Ports,
     seed: u64,
