@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use monitor::capture::Capture;
 use monitor::read::{DEVICE, Item, Options, Reading, read};
 use monitor_common::event::{Any, Kind};
 use monitor_common::packet::Class;
+use tests::frame::{Rng, mutate};
 
 use super::folder;
 
@@ -91,6 +93,27 @@ fn a_cut_file_counts_up_to_the_cut() {
     let reading = read_pipe(&bytes[..bytes.len() - 1], &["172.31.7.1"]).expect("it is a capture");
     let last = bytes.len() as u64 - reading.truncated_at.expect("it is cut");
     assert_eq!((reading.frames, last > 16 && last < 1600), (29, true));
+}
+
+#[test]
+fn a_damaged_file_is_read_or_refused() {
+    let (mut rng, mut refused, mut frames) = (Rng::new(3), 0, 0);
+    for name in ["ovs_ping_vni100.pcap", "public/zeek_geneve-truncated.pcapng"] {
+        let whole = std::fs::read(capture(name)).expect("the capture is there");
+        for _ in 0..2000 {
+            let mut bytes = whole.clone();
+            mutate(&mut rng, &mut bytes);
+            let Ok(mut capture) = Capture::new(&bytes[..]) else { continue };
+            refused += loop {
+                match capture.next_record() {
+                    Ok(Some(record)) => frames += usize::from(record.bytes.len() <= bytes.len()),
+                    Ok(None) => break 0,
+                    Err(_) => break 1,
+                }
+            };
+        }
+    }
+    assert!(refused > 100 && frames > 10_000, "{refused} refused, {frames} frames");
 }
 
 #[test]
