@@ -14,6 +14,18 @@ pub(crate) struct Divergence {
 /// All of them.
 pub(crate) const DIVERGENCES: &[Divergence] = &[
     Divergence {
+        capture: "base_packets",
+        frames: &[3],
+        columns: &["opt_data"],
+        reason: "an option without data (RFC 8926 §3.5, Length 0): the table says <MISSING>, tunmon says nothing",
+    },
+    Divergence {
+        capture: "base_packets",
+        frames: &[6],
+        columns: &["o_ipid", "o_mf", "o_fragoff"],
+        reason: "only the inner IPv6 packet has a fragment header; the table gives it to the outer one too",
+    },
+    Divergence {
         capture: "ovs_inner_frags",
         frames: &[16, 17, 19, 20, 22, 23, 25, 26],
         columns: &["i_proto"],

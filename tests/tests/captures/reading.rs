@@ -9,7 +9,7 @@ use monitor::capture::Capture;
 use monitor::read::{DEVICE, Item, Options, Reading, read};
 use monitor_common::event::{Any, Kind};
 use monitor_common::packet::Class;
-use tests::frame::{Rng, mutate};
+use tests::frame::{Rng, base_packets, mutate};
 
 use super::folder;
 
@@ -77,6 +77,16 @@ fn read_pipe(bytes: &[u8], local: &[&str]) -> anyhow::Result<Reading> {
     drop(start);
     let file = PathBuf::from(format!("/proc/self/fd/{}", end.as_raw_fd()));
     read(&Options { file, local: local.iter().copied().map(ip).collect(), ..Options::default() }, |_| {})
+}
+
+#[test]
+fn the_base_packets_are_still_the_captured_ones() {
+    let bytes = std::fs::read(capture("base_packets.pcap")).expect("the capture is there");
+    let mut capture = Capture::new(&bytes[..]).expect("it is a capture");
+    for (name, packet) in base_packets() {
+        let record = capture.next_record().expect("it is a record").expect("there are as many");
+        assert!(record.bytes == packet, "{name}: its capture and table have to be made again");
+    }
 }
 
 #[test]
