@@ -5,6 +5,7 @@
 //! [`ping`] times it. [`tunmon`] runs the product beside them. Everything cleans up when it is dropped, and any number of
 //! tests may run side by side. All of it needs root; [`needs`] tells what is missing.
 
+pub mod frame;
 pub mod lab;
 pub mod needs;
 pub mod netns;
