@@ -81,8 +81,12 @@ impl Share {
         Self {
             packets: wire.packets,
             bytes: wire.bytes,
-            outer_length: if is_cut { segment - extent.outer_offset } else { extent.outer_length },
-            inner_length: if is_cut && has_inner { segment - extent.inner_offset } else { extent.inner_length },
+            outer_length: if is_cut { segment.saturating_sub(extent.outer_offset) } else { extent.outer_length },
+            inner_length: if is_cut && has_inner {
+                segment.saturating_sub(extent.inner_offset)
+            } else {
+                extent.inner_length
+            },
             overhead: if has_inner { (extent.inner_offset - extent.outer_offset) as u16 } else { 0 },
         }
     }

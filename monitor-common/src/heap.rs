@@ -70,9 +70,26 @@ impl HeapTables {
         })
     }
 
+    /// The tunnel in a slot, if it has one.
+    pub fn tunnel_of(&self, slot: u16) -> Option<Tunnel> {
+        self.tunnels.get(usize::from(slot)).copied().filter(|tunnel| *tunnel != Tunnel::default())
+    }
+
     /// The totals of a device.
     pub fn totals_of(&self, device: u32) -> &Totals {
         &self.totals[(device % DEVICES) as usize]
+    }
+}
+
+/// Equal when everything is that outlives a packet; what the last one was to report does not.
+impl PartialEq for HeapTables {
+    fn eq(&self, other: &Self) -> bool {
+        self.tunnels == other.tunnels
+            && self.counters == other.counters
+            && self.flows == other.flows
+            && self.fragments == other.fragments
+            && self.totals == other.totals
+            && self.events == other.events
     }
 }
 

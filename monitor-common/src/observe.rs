@@ -20,22 +20,29 @@ pub fn observe<B: Bytes, T: Tables>(
     scratch: &mut Packet,
     now: impl Fn() -> u64,
 ) -> bool {
-    let short = fast::observe(bytes, frame, tables, &now);
-    let is_long = short == Next::Parse;
-    let next = if is_long { long(bytes, frame, tables, scratch, now()) } else { short };
+    let next = fast::observe(bytes, frame, tables, &now);
+    if next == Next::Parse {
+        long_way(bytes, frame, tables, scratch, now());
+        return true;
+    }
+    send(next, scratch, tables);
+    false
+}
+
+/// Observes one packet without trying the short way first: the effects are the same.
+pub fn long_way<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, scratch: &mut Packet, now_ns: u64) {
+    packet::parse(bytes, frame, tables.ports(), scratch);
+    let next = match account(scratch, tables, now_ns) {
+        Next::RoundTrip => round_trip(scratch, tables, now_ns),
+        next @ (Next::Done | Next::Parse | Next::Report) => next,
+    };
+    send(next, scratch, tables);
+}
+
+fn send<T: Tables>(next: Next, packet: &Packet, tables: &mut T) {
     if next == Next::Report
         && let Some(pending) = tables.pending().copied()
     {
-        report(&pending, scratch, tables);
-    }
-    is_long
-}
-
-/// The long way up to its report.
-fn long<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, scratch: &mut Packet, now_ns: u64) -> Next {
-    packet::parse(bytes, frame, tables.ports(), scratch);
-    match account(scratch, tables, now_ns) {
-        Next::RoundTrip => round_trip(scratch, tables, now_ns),
-        next @ (Next::Done | Next::Parse | Next::Report) => next,
+        report(&pending, packet, tables);
     }
 }

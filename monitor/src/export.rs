@@ -1,3 +1,4 @@
-//! Snapshots and events in the forms that other programs read.
+//! Snapshots, events and packets in the forms that other programs read.
 
 pub mod json;
+pub mod packet;

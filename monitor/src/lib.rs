@@ -8,6 +8,7 @@
 
 pub mod aggregate;
 pub mod bpf;
+pub mod capture;
 pub mod cli;
 pub mod counts;
 pub mod demo;
@@ -15,9 +16,11 @@ pub mod device;
 pub mod export;
 pub mod failure;
 pub mod log;
+mod offline;
 mod output;
-mod sniff;
+pub mod read;
 pub mod snapshot;
+mod sniff;
 mod ui;
 mod watch;
 
@@ -29,7 +32,7 @@ use cli::{Cli, Command};
 pub fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         None => watch::devices(cli),
-        Some(Command::Read(_)) => Err(failure::Failure::usage("not there yet", "wait").into()),
+        Some(Command::Read(read)) => offline::read(read, &cli.common),
         Some(Command::Demo { fault }) => watch::demo(cli, *fault),
     }
 }

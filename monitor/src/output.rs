@@ -3,18 +3,21 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, Result};
+use bytes::{BufMut, BytesMut};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::cli::Output;
-use crate::export::json::{self, Summary};
+use crate::export::json::{self, Record, Summary};
 use crate::snapshot::Snapshot;
 use crate::ui::report;
 
 /// Where reports go.
 pub(crate) struct Printer {
     form: Output,
+    /// The line that is being made; kept, so that lines cost no allocation.
+    line: BytesMut,
 }
 
 impl Printer {
@@ -25,43 +28,50 @@ impl Printer {
             Output::Auto => Output::Json,
             form @ (Output::Text | Output::Json | Output::Quiet) => form,
         };
-        Self { form }
-    }
-
-    pub(crate) fn is_json(&self) -> bool {
-        self.form == Output::Json
+        Self { form, line: BytesMut::new() }
     }
 
     /// Text that has no record, such as the first lines for people.
     pub(crate) fn text(&self, text: &str) -> Result<()> {
-        if self.form == Output::Text { write(text) } else { Ok(()) }
+        if self.form == Output::Text { write(text.as_bytes()) } else { Ok(()) }
+    }
+
+    /// A JSON line that was asked for by itself, whatever the form of the reports.
+    pub(crate) fn line<T: Serialize>(&mut self, body: &T) -> Result<()> {
+        if self.form == Output::Quiet {
+            return Ok(());
+        }
+        self.line.clear();
+        serde_json::to_writer((&mut self.line).writer(), body).context("a record")?;
+        self.line.put_u8(b'\n');
+        write(&self.line)
     }
 
     /// A record of this schema, as of now.
-    pub(crate) fn record<T: Serialize>(&self, schema: &str, body: T) -> Result<()> {
-        self.record_at(schema, Timestamp::now(), body)
+    pub(crate) fn record<T: Serialize>(&mut self, schema: &str, body: T) -> Result<()> {
+        if self.form == Output::Json { self.record_at(schema, Timestamp::now(), body) } else { Ok(()) }
     }
 
-    /// A record of this schema and time.
-    pub(crate) fn record_at<T: Serialize>(&self, schema: &str, at: Timestamp, body: T) -> Result<()> {
-        if self.form == Output::Json { write(&(json::line(schema, &format!("{at:.9}"), body) + "\n")) } else { Ok(()) }
+    /// A record of this schema and time, whatever the form of the reports.
+    pub(crate) fn record_at<T: Serialize>(&mut self, schema: &str, at: Timestamp, body: T) -> Result<()> {
+        self.line(&Record { schema, ts: format!("{at:.9}"), body })
     }
 
     /// A report.
-    pub(crate) fn interval(&self, snapshot: &Snapshot) -> Result<()> {
+    pub(crate) fn interval(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.record(json::INTERVAL, snapshot)?;
         let clock = Timestamp::now().to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string();
         self.text(&report::interval(snapshot, &clock))
     }
 
     /// The summary.
-    pub(crate) fn summary(&self, snapshot: &Snapshot) -> Result<()> {
+    pub(crate) fn summary(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.record(json::SUMMARY, Summary { snapshot, findings: [] })?;
         self.text(&report::summary(snapshot))
     }
 }
 
-fn write(text: &str) -> Result<()> {
+fn write(bytes: &[u8]) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
+    out.write_all(bytes).and_then(|()| out.flush()).context("standard output")
 }

@@ -24,7 +24,9 @@ impl Sniffer {
     pub(crate) fn new(port: u16) -> io::Result<Self> {
         let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
         // SAFETY: opens a socket; the result is checked before it is owned.
-        let socket = unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, protocol) };
+        let socket = unsafe {
+            libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, protocol)
+        };
         if socket < 0 {
             return Err(io::Error::last_os_error());
         }

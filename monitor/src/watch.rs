@@ -21,7 +21,7 @@ use session::Session;
 /// Watches the devices that the command line names.
 pub(crate) fn devices(cli: &Cli) -> Result<()> {
     let devices = resolve(&cli.iface)?;
-    watch(&devices, cli.ingress, &cli.common, &Printer::new(cli.common.output))
+    watch(&devices, cli.ingress, &cli.common, &mut Printer::new(cli.common.output))
 }
 
 /// Makes the demo's tunnel and watches its first node.
@@ -33,7 +33,7 @@ pub(crate) fn demo(cli: &Cli, fault: Fault) -> Result<()> {
         let watcher = scope.spawn(|| {
             demo.enter_node()?;
             let device = Device::named("eth0")?;
-            watch(&[device], cli.ingress, &cli.common, &Printer::new(cli.common.output))
+            watch(&[device], cli.ingress, &cli.common, &mut Printer::new(cli.common.output))
         });
         watcher.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the watching thread ended by a panic")))
     })
@@ -54,7 +54,7 @@ fn resolve(names: &[String]) -> Result<Vec<Device>> {
     Ok(devices)
 }
 
-fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &Printer) -> Result<()> {
+fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &mut Printer) -> Result<()> {
     if options.ports.len() > 4 {
         return Err(Failure::usage("more than four ports", "give --port at most four times").into());
     }

@@ -37,9 +37,8 @@ struct map {
 
 SECTION("maps") struct map PROGRAM = { PROG_ARRAY, 4, 4, 1, 0 };
 
-// Settings: number of flows as a power of two, and what tells these flows from those of other drivers.
+// Setting: number of flows, as a power of two.
 const volatile u32 FLOW_BITS = 0;
-const volatile u32 NETWORK = 0;
 
 u64 SENT = 0;
 
@@ -56,9 +55,9 @@ static inline __attribute__((always_inline)) void rewrite(void *data, void *end)
 	if (data + END > end)
 		return;
 	u64 number = SENT++;
-	u32 flow = number & ((1 << FLOW_BITS) - 1), pass = number >> FLOW_BITS;
+	u32 bits = FLOW_BITS, flow = number & ((1 << bits) - 1), pass = number >> bits;
 	u32 node = 0xac1f0701, peer = 0xac1f0702;
-	u32 client = 0x0a000000 | NETWORK << 16 | flow >> 14, server = 0x0ac80001;
+	u32 client = 0x0a000000 | flow >> 14, server = 0x0ac80001;
 	u32 port = HTONS(1024 + (flow & 0x3fff) * 3), well_known = HTONS(443);
 
 	if (pass & 1) {

@@ -9,6 +9,7 @@
 
 pub mod bench;
 pub mod bytecode;
+pub mod frame;
 pub mod lab;
 pub mod needs;
 pub mod netns;

@@ -192,7 +192,7 @@ fn a_program_that_writes_is_noticed() {
     }
     let Ok(object) = driver::compile() else { return needs::skip("no clang") };
     for hook in Hook::ALL {
-        let mut driver = Driver::load(&object, hook, 0, 1).unwrap();
+        let mut driver = Driver::load(&object, hook, 0).unwrap();
         let empty = driver.program("empty").unwrap().fd().unwrap().try_clone().unwrap();
         driver.aim(&empty).unwrap();
         let (returned, out) = once(driver.program("drive").unwrap(), &tunnel_tcp());

@@ -82,8 +82,8 @@ impl Kernel {
         let id = program.attach_to_if_index(device.index, mode).map_err(|error| explain_xdp(device, error))?;
         let link = program.take_link(id)?;
         // aya falls back to a netlink attachment, which would outlive us and could be replaced by anybody.
-        let link = FdLink::try_from(link)
-            .map_err(|_| anyhow!("{} takes no bpf_link for XDP in this mode", device.name))?;
+        let link =
+            FdLink::try_from(link).map_err(|_| anyhow!("{} takes no bpf_link for XDP in this mode", device.name))?;
         Ok(Link::Xdp(link))
     }
 

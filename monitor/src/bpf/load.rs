@@ -174,7 +174,8 @@ fn explain_program(name: &str, error: ProgramError) -> anyhow::Error {
         }
         tracing::debug!(program = name, log = %verifier_log, "rejected");
         let cause = format!("this kernel does not take the program {name}: {io_error}");
-        return Failure::kernel(cause, "tunmon needs Linux 5.10 or newer; --log debug shows the verifier's words").into();
+        return Failure::kernel(cause, "tunmon needs Linux 5.10 or newer; --log debug shows the verifier's words")
+            .into();
     }
     anyhow!("loading {name}: {}", error_chain(&error))
 }

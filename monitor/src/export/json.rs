@@ -17,18 +17,16 @@ pub const EVENT: &str = "tunmon.event/v1";
 /// Schema of the last line.
 pub const SUMMARY: &str = "tunmon.summary/v1";
 
-/// A record: schema and time, then what it is about.
+/// A record: schema and time (RFC 3339), then what it is about.
 #[derive(Serialize)]
-struct Record<'a, T> {
-    schema: &'a str,
-    ts: &'a str,
+pub struct Record<'a, T> {
+    /// Name and version of its shape.
+    pub schema: &'a str,
+    /// Its time.
+    pub ts: String,
+    /// What it is about.
     #[serde(flatten)]
-    body: T,
-}
-
-/// The line of a record; `ts` is RFC 3339.
-pub fn line<T: Serialize>(schema: &str, ts: &str, body: T) -> String {
-    serde_json::to_string(&Record { schema, ts, body }).expect("names are strings and numbers are finite")
+    pub body: T,
 }
 
 /// What is being watched.

@@ -62,7 +62,7 @@ impl Session {
     }
 
     /// Watches until the time is up or a signal comes; then detaches and sums up.
-    pub(super) async fn run(mut self, options: &Common, printer: &Printer) -> Result<()> {
+    pub(super) async fn run(mut self, options: &Common, printer: &mut Printer) -> Result<()> {
         let mut drain = interval(DRAIN);
         drain.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut report = tokio::time::interval_at(self.started + options.interval, options.interval);
@@ -93,7 +93,7 @@ impl Session {
     }
 
     /// Takes all events that are there.
-    fn drain(&mut self, is_printed: bool, printer: &Printer) -> Result<()> {
+    fn drain(&mut self, is_printed: bool, printer: &mut Printer) -> Result<()> {
         let Self { kernel, events, tunnels, devices, .. } = self;
         let offset = if is_printed { boot_time() } else { Timestamp::UNIX_EPOCH };
         let mut result = Ok(());
@@ -115,7 +115,7 @@ impl Session {
         result
     }
 
-    fn report(&mut self, printer: &Printer) -> Result<()> {
+    fn report(&mut self, printer: &mut Printer) -> Result<()> {
         let now = Instant::now();
         let seconds = (now - self.reported).as_secs_f64();
         self.reported = now;
@@ -167,7 +167,7 @@ impl Session {
     }
 
     /// Detaches, reads what is left, and sums up.
-    async fn finish(mut self, options: &Common, printer: &Printer) -> Result<()> {
+    async fn finish(mut self, options: &Common, printer: &mut Printer) -> Result<()> {
         self.devices.iter_mut().for_each(|device| device.attachment = None);
         let seconds = self.started.elapsed().as_secs_f64();
         let patience = Instant::now() + Duration::from_secs(1);

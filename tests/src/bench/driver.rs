@@ -33,11 +33,10 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Loads `object` for `1 << flow_bits` flows, which `network` tells from those of other drivers.
-    pub fn load(object: &[u8], hook: Hook, flow_bits: u32, network: u32) -> Result<Self> {
+    /// Loads `object` for `1 << flow_bits` flows.
+    pub fn load(object: &[u8], hook: Hook, flow_bits: u32) -> Result<Self> {
         let mut ebpf = EbpfLoader::new()
             .override_global("FLOW_BITS", &flow_bits, true)
-            .override_global("NETWORK", &network, true)
             .load(object)
             .context("loading the driver program")?;
         for name in ["drive", "empty", "twin"] {

@@ -12,7 +12,7 @@ use super::case::{self, Hook, Path};
 use super::driver::{self, Driver};
 use super::{machine, packets};
 
-const ROUNDS: usize = 61;
+const ROUNDS: usize = 41;
 /// Enough rounds for a machine that is so slow that all of them would take too long.
 const PATIENCE: Duration = Duration::from_secs(35);
 
@@ -21,8 +21,8 @@ const BURST: u32 = 50_000;
 /// Packets in a burst over many flows: several of each flow, so that the caches hold what they would.
 const DRIVEN_BURST: u32 = 100_000;
 
-/// Room for the flows of all cases, four times over: what is measured is a match, not an eviction.
-const MAX_FLOWS: u32 = 1 << 20;
+/// Entries a flow: with fewer, flows that share a bucket would take it from each other, and no match be measured.
+const ENTRIES: u32 = 8;
 
 /// Index of the device that test runs have: loopback.
 const DEVICE: u32 = 1;
@@ -56,15 +56,30 @@ pub struct Record {
     pub matches: u64,
 }
 
-/// Everything that is loaded.
-struct Bench {
+/// The programs with tables of their own, and the reader of their events.
+struct Loaded {
     kernel: Kernel,
     events: Events,
+}
+
+/// What a path over many flows has at a hook.
+struct Driven {
+    loaded: Loaded,
+    /// Drives the program under test.
+    driver: Driver,
+    /// Drives the empty program.
+    floor: Driver,
+}
+
+/// Everything that is loaded.
+struct Bench {
     paths: Vec<Path>,
+    /// For the paths whose packets are all the same.
+    plain: Loaded,
     /// The empty programs, per hook; no packet is driven here.
     empty: [Driver; 2],
-    /// Per hook and path two drivers, of the empty program and of the one under test, where the path has them.
-    drivers: Vec<[Option<[Driver; 2]>; 2]>,
+    /// Per path and hook.
+    driven: Vec<[Option<Driven>; 2]>,
 }
 
 /// Measures everything.
@@ -88,19 +103,42 @@ pub fn measure() -> Result<(Vec<Path>, Vec<Record>)> {
     Ok((bench.paths, records))
 }
 
+impl Loaded {
+    fn new(flows: u32) -> Result<Self> {
+        let mut kernel = Kernel::load(&[6081], Sizes::new(128, 256, flows * ENTRIES, load::processors()?))?;
+        let events = Events::new(kernel.take_ring()?);
+        Ok(Self { kernel, events })
+    }
+
+    fn program(&self, hook: Hook) -> Result<&Program> {
+        let mut programs = self.kernel.programs();
+        let found = programs.find(|(name, _)| *name == hook.program());
+        found.map(|(_, program)| program).with_context(|| format!("no program {}", hook.program()))
+    }
+}
+
+impl Driven {
+    fn new(object: &[u8], hook: Hook, flow_bits: u32) -> Result<Self> {
+        let loaded = Loaded::new(1 << flow_bits)?;
+        let (mut driver, mut floor) = (Driver::load(object, hook, flow_bits)?, Driver::load(object, hook, flow_bits)?);
+        driver.aim(loaded.program(hook)?.fd()?)?;
+        let empty = floor.program("empty")?.fd()?.try_clone()?;
+        floor.aim(&empty)?;
+        Ok(Self { loaded, driver, floor })
+    }
+}
+
 impl Bench {
     fn load() -> Result<Self> {
         let object = driver::compile()?;
-        let mut kernel = Kernel::load(&[6081], Sizes::new(128, 256, MAX_FLOWS, load::processors()?))?;
-        let events = Events::new(kernel.take_ring()?);
-        let empty = [Driver::load(&object, Hook::Xdp, 0, 0)?, Driver::load(&object, Hook::Tc, 0, 0)?];
         let paths = case::paths();
-        let mut drivers = Vec::new();
-        for (index, path) in paths.iter().enumerate() {
-            let load = |hook| pair(&kernel, &object, hook, path, index);
-            drivers.push([load(Hook::Xdp)?, load(Hook::Tc)?]);
+        let mut driven = Vec::new();
+        for path in &paths {
+            let load = |hook| path.flow_bits.map(|bits| Driven::new(&object, hook, bits)).transpose();
+            driven.push([load(Hook::Xdp)?, load(Hook::Tc)?]);
         }
-        Ok(Self { kernel, events, paths, empty, drivers })
+        let empty = [Driver::load(&object, Hook::Xdp, 0)?, Driver::load(&object, Hook::Tc, 0)?];
+        Ok(Self { paths, plain: Loaded::new(1)?, empty, driven })
     }
 
     fn records(&self) -> Vec<Record> {
@@ -118,82 +156,81 @@ impl Bench {
         records
     }
 
-    /// Runs the record's subject until every flow has its entry and has been answered once.
+    /// Runs the record's subject until every flow has its entry and has been answered.
     fn warm_up(&mut self, record: &Record) -> Result<()> {
-        let repeat = match record.subject {
-            Subject::Path(index) => self.paths[index].flow_bits.map_or(1000, |bits| 4 << bits).max(1000),
-            Subject::Empty | Subject::Twin | Subject::Floor(_) => 1000,
-        };
+        let repeat = self.driven(record).map_or(1000, |_| (4 << self.flow_bits(record)).max(1000));
         driver::run(self.program(record)?, &self.frame(record), repeat)?;
-        self.events.drain(|_| {});
+        self.loaded(record).events.drain(|_| {});
         Ok(())
     }
 
     fn burst(&mut self, record: &mut Record) -> Result<()> {
-        let is_driven = matches!(record.subject, Subject::Floor(_)) || self.is_driven(record);
-        let (repeat, frame) = (if is_driven { DRIVEN_BURST } else { BURST }, self.frame(record));
-        let before = self.kernel.counts(DEVICE)?;
+        let (repeat, frame) = (if self.driven(record).is_some() { DRIVEN_BURST } else { BURST }, self.frame(record));
+        let before = self.loaded(record).kernel.counts(DEVICE)?;
         let program = self.program(record)?;
         let start = machine::thread_time_ns();
         let verdict = driver::run(program, &frame, repeat)?;
         let passed = machine::thread_time_ns() - start;
         ensure!(verdict == record.hook.verdict(), "{:?} at {:?} returned {verdict}", record.subject, record.hook);
         record.times_ns.push(passed as f64 / f64::from(repeat));
-        let after = self.kernel.counts(DEVICE)?;
+        let loaded = self.loaded(record);
+        let after = loaded.kernel.counts(DEVICE)?;
+        loaded.events.drain(|_| {});
+        self.account(record, repeat, [&before, &after]);
+        Ok(())
+    }
+
+    /// Notes what a burst added to the counts.
+    fn account(&self, record: &mut Record, repeat: u32, [before, after]: [&Counts; 2]) {
         record.packets += u64::from(repeat);
         if let Subject::Path(index) = record.subject {
             let class = self.paths[index].class as usize;
             let counted = |counts: &Counts| counts.totals.classes[record.hook.direction().index()][class];
-            record.counted += counted(&after) - counted(&before);
-            record.matches += samples(&after) - samples(&before);
+            record.counted += counted(after) - counted(before);
+            record.matches += samples(after) - samples(before);
         }
-        self.events.drain(|_| {});
-        Ok(())
     }
 
-    fn is_driven(&self, record: &Record) -> bool {
-        matches!(record.subject, Subject::Path(index) if self.paths[index].flow_bits.is_some())
-    }
-
-    fn frame(&self, record: &Record) -> Vec<u8> {
+    fn driven(&self, record: &Record) -> Option<&Driven> {
         match record.subject {
-            Subject::Empty | Subject::Twin => packets::plain_tcp(),
-            Subject::Floor(index) | Subject::Path(index) => (self.paths[index].frame)(),
+            Subject::Empty | Subject::Twin => None,
+            Subject::Floor(path) | Subject::Path(path) => self.driven[path][record.hook.direction().index()].as_ref(),
+        }
+    }
+
+    fn loaded(&mut self, record: &Record) -> &mut Loaded {
+        let Subject::Path(path) = record.subject else { return &mut self.plain };
+        match &mut self.driven[path][record.hook.direction().index()] {
+            Some(driven) => &mut driven.loaded,
+            None => &mut self.plain,
         }
     }
 
     fn program(&self, record: &Record) -> Result<&Program> {
-        let hook = record.hook.direction().index();
-        let driven = |index: usize| self.drivers[index][hook].as_ref();
-        match record.subject {
-            Subject::Empty => self.empty[hook].program("empty"),
-            Subject::Twin => self.empty[hook].program("twin"),
-            Subject::Floor(index) => driven(index).context("a path without driver")?[0].program("drive"),
-            Subject::Path(index) => match driven(index) {
-                Some([_, driver]) => driver.program("drive"),
-                None => under_test(&self.kernel, record.hook),
-            },
+        let empty = &self.empty[record.hook.direction().index()];
+        match (record.subject, self.driven(record)) {
+            (Subject::Empty, _) => empty.program("empty"),
+            (Subject::Twin, _) => empty.program("twin"),
+            (Subject::Floor(_), driven) => driven.context("a path without driver")?.floor.program("drive"),
+            (Subject::Path(_), Some(driven)) => driven.driver.program("drive"),
+            (Subject::Path(_), None) => self.plain.program(record.hook),
         }
     }
-}
 
-fn under_test(kernel: &Kernel, hook: Hook) -> Result<&Program> {
-    let mut programs = kernel.programs();
-    let found = programs.find(|(name, _)| *name == hook.program());
-    found.map(|(_, program)| program).with_context(|| format!("no program {}", hook.program()))
-}
+    fn path(&self, record: &Record) -> Option<&Path> {
+        match record.subject {
+            Subject::Empty | Subject::Twin => None,
+            Subject::Floor(path) | Subject::Path(path) => Some(&self.paths[path]),
+        }
+    }
 
-/// The drivers of a path: the first hands over to the empty program, the second to the one under test.
-fn pair(kernel: &Kernel, object: &[u8], hook: Hook, path: &Path, index: usize) -> Result<Option<[Driver; 2]>> {
-    let Some(flow_bits) = path.flow_bits else { return Ok(None) };
-    // Flows of their own for each case, so that none closes what another one awaits.
-    let network = 1 + 2 * index as u32 + hook.direction().index() as u32;
-    let mut drivers =
-        [Driver::load(object, hook, flow_bits, network)?, Driver::load(object, hook, flow_bits, network)?];
-    let empty = drivers[0].program("empty")?.fd()?.try_clone()?;
-    drivers[0].aim(&empty)?;
-    drivers[1].aim(under_test(kernel, hook)?.fd()?)?;
-    Ok(Some(drivers))
+    fn flow_bits(&self, record: &Record) -> u32 {
+        self.path(record).and_then(|path| path.flow_bits).unwrap_or(0)
+    }
+
+    fn frame(&self, record: &Record) -> Vec<u8> {
+        self.path(record).map_or_else(packets::plain_tcp, |path| (path.frame)())
+    }
 }
 
 fn samples(counts: &Counts) -> u64 {

@@ -1,0 +1,128 @@
+//! The command `read`: a capture through the same code, shown in the same forms.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use jiff::Timestamp;
+use monitor_common::event::Any;
+use monitor_common::frame::UNTRACKED;
+use monitor_common::heap::HeapTables;
+use monitor_common::tunnel::Tunnel;
+
+use crate::aggregate::{Aggregate, Limits};
+use crate::cli::{Common, Read};
+use crate::counts::{Consumed, Counts};
+use crate::export::{json, packet};
+use crate::output::Printer;
+use crate::read::{self, DEVICE, Item, Options, Reading};
+
+/// Reads the capture that the command line names.
+pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
+    let mut printer = Printer::new(common.output);
+    let name = command.file.file_name().map_or_else(|| "capture".into(), |name| name.to_string_lossy());
+    let limits = Limits { max_vnis: common.max_vnis as usize, max_peers: common.max_peers as usize };
+    let mut analysis = Analysis {
+        aggregate: Aggregate::new(&name, 0, limits),
+        consumed: Consumed::default(),
+        progress: Progress::new(),
+        name: &name,
+        is_printing_events: common.events,
+    };
+    let options = Options {
+        file: command.file.clone(),
+        local: command.local.clone(),
+        ports: common.ports.clone(),
+        packets: command.packets,
+    };
+    let mut result = Ok(());
+    let reading = read::read(&options, |item| {
+        if result.is_ok() {
+            result = analysis.take(item, &mut printer);
+        }
+    })?;
+    result?;
+    analysis.finish(&reading, &mut printer)
+}
+
+struct Analysis<'a> {
+    aggregate: Aggregate,
+    consumed: Consumed,
+    progress: Progress,
+    name: &'a str,
+    is_printing_events: bool,
+}
+
+impl Analysis<'_> {
+    fn take(&mut self, item: Item<'_>, printer: &mut Printer) -> Result<()> {
+        match item {
+            Item::Packet { packet, record, frame } => printer.line(&packet::line(packet, record, frame)),
+            Item::Event { event, tables } => self.event(event, tables, printer),
+            Item::Progress(part) => {
+                self.progress.show(part);
+                Ok(())
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Any, tables: &HeapTables, printer: &mut Printer) -> Result<()> {
+        self.consumed.consumed += 1;
+        self.consumed.delivered += 1;
+        let tunnel = tunnel(tables, event.head().tunnel);
+        if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
+            self.aggregate.record(sample, tunnel);
+        }
+        if !self.is_printing_events {
+            return Ok(());
+        }
+        let at = Timestamp::from_nanosecond(i128::from(event.head().at_ns))?;
+        printer.record_at(json::EVENT, at, json::Event::new(event, self.name, tunnel.as_ref()))
+    }
+
+    fn finish(mut self, reading: &Reading, printer: &mut Printer) -> Result<()> {
+        self.progress.end();
+        if let Some(at) = reading.truncated_at {
+            eprintln!(
+                "tunmon: {} ends in the middle of a record, at byte {at}; what stands before it counts",
+                self.name
+            );
+        }
+        let span = reading.first_ns.zip(reading.last_ns).map_or(0, |(first, last)| last - first);
+        let local: Vec<String> = reading.local.iter().map(ToString::to_string).collect();
+        let local = if local.is_empty() { "no tunnel endpoint was seen".to_owned() } else { local.join(" ") };
+        printer.text(&format!("{} frames; this node: {local}\n", reading.frames))?;
+        let counts = Counts::of(&reading.tables, DEVICE);
+        printer.summary(&self.aggregate.whole(&counts, self.consumed, span as f64 / 1e9))
+    }
+}
+
+fn tunnel(tables: &HeapTables, slot: u16) -> Option<Tunnel> {
+    if slot == UNTRACKED { None } else { tables.tunnel_of(slot) }
+}
+
+/// Progress on a terminal, a few times a second, once the work takes longer than a moment.
+struct Progress {
+    is_terminal: bool,
+    last: Instant,
+    is_shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { is_terminal: io::stderr().is_terminal(), last: Instant::now(), is_shown: false }
+    }
+
+    fn show(&mut self, part: f64) {
+        if self.is_terminal && self.last.elapsed() > Duration::from_millis(200) {
+            eprint!("\r{:3.0} %", part * 100.0);
+            self.last = Instant::now();
+            self.is_shown = true;
+        }
+    }
+
+    fn end(&self) {
+        if self.is_shown {
+            eprint!("\r     \r");
+        }
+    }
+}

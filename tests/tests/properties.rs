@@ -1,0 +1,8 @@
+//! What holds of the parser and the pipeline for every frame, on frames by chance and in virtual time.
+
+#[path = "properties/parser.rs"]
+mod parser;
+#[path = "properties/round_trip.rs"]
+mod round_trip;
+#[path = "properties/short_way.rs"]
+mod short_way;
