@@ -94,11 +94,12 @@ const BOTH: usize = udp::LENGTH + geneve::LENGTH;
 /// Ethernet with one tag at most, IP, UDP to a tunnel port.
 #[inline(always)]
 fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<(Outer, B::Window<BOTH>), Exit> {
-    let window = bytes.window::<{ ethernet::LENGTH }>(0).ok_or(Exit::NotOurs)?;
-    let (mut offset, mut ethertype) = (ethernet::LENGTH, ethernet::Ethernet(window).ethertype());
+    // With room for a tag: whatever is shorter holds no IP packet either.
+    let window = bytes.window::<{ ethernet::LENGTH + ethernet::TAG_LENGTH }>(0).ok_or(Exit::NotOurs)?;
+    let header = ethernet::Ethernet(window.part::<0, { ethernet::LENGTH }>());
+    let (mut offset, mut ethertype) = (ethernet::LENGTH, header.ethertype());
     if ethernet::is_tag(ethertype) {
-        let window = bytes.window::<{ ethernet::TAG_LENGTH }>(offset).ok_or(Exit::NotOurs)?;
-        ethertype = ethernet::Tag(window).ethertype();
+        ethertype = ethernet::Tag(window.part::<{ ethernet::LENGTH }, { ethernet::TAG_LENGTH }>()).ethertype();
         offset += ethernet::TAG_LENGTH;
     }
     let mut outer = match ethertype {
