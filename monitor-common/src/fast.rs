@@ -7,11 +7,12 @@
 //! headers.
 
 use crate::count::Share;
+use crate::event::Kind;
 use crate::flow::{self, Key};
 use crate::frame::Frame;
 use crate::packet::{Address, Class};
 use crate::report::Match;
-use crate::round_trip::matched;
+use crate::round_trip::count;
 use crate::rtt::{self, Leg, Segment};
 use crate::tables::{Next, Tables};
 use crate::tunnel::{self, Tunnel};
@@ -28,36 +29,51 @@ enum Exit {
     Declined,
 }
 
+/// What a finished tunnel packet was in its conversation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// No answer.
+    Plain,
+    /// An answer whose event comes too soon after another one.
+    Suppressed,
+    /// An answer whose event waits.
+    Reported,
+}
+
 /// Observes a packet; [`Next::Parse`] says that it was declined. `now` is called at most once.
 #[inline(always)]
 pub fn observe<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Next {
-    let (class, packets, next) = match look(bytes, frame, tables, now) {
-        Ok(next) => (Class::Geneve, 1, next),
-        Err(Exit::NotOurs) => (Class::Other, frame.packets(), Next::Done),
+    let (class, packets, role) = match look(bytes, frame, tables, now) {
+        Ok(role) => (Class::Geneve, 1, role),
+        Err(Exit::NotOurs) => (Class::Other, frame.packets(), Role::Plain),
         Err(Exit::Declined) => return Next::Parse,
     };
     if let Some(totals) = tables.totals(frame.device) {
         totals.seen(frame.direction(), class, packets);
+        if role == Role::Suppressed {
+            totals.outcome(Kind::Rtt).suppress();
+        }
     }
-    next
+    if role == Role::Reported { Next::Report } else { Next::Done }
 }
 
 #[inline(always)]
-fn look<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Result<Next, Exit> {
+fn look<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl Fn() -> u64) -> Result<Role, Exit> {
     let (outer, header) = outer(bytes, tables)?;
     let (vni, payload) = geneve(bytes, frame, &outer, header)?;
     let inner = inner(bytes, payload, outer.end)?;
     let tunnel = Tunnel::new(frame.device, vni, outer.source, outer.destination, frame.direction());
-    let slot = tunnel::find(tables, &tunnel).ok_or(Exit::Declined)?;
-    let next = match inner.segment {
-        Some(segment) => round_trip(tables, frame, &outer, &inner, segment, slot as u16, now)?,
-        None => Next::Done,
+    let seed = tables.seed();
+    let slot = tunnel::find(tables, &tunnel, seed).ok_or(Exit::Declined)?;
+    let role = match inner.segment {
+        Some(segment) => round_trip(tables, frame, &outer, &inner, (segment, slot as u16, seed), now)?,
+        None => Role::Plain,
     };
     let share = Share::whole(frame, outer.length, inner.length, (inner.offset - outer.offset) as u16);
     if let Some(counters) = tables.counters(slot) {
         counters.traffic_mut(frame.direction()).add(share);
     }
-    Ok(next)
+    Ok(role)
 }
 
 /// The outer headers of a tunnel packet.
@@ -78,11 +94,12 @@ const BOTH: usize = udp::LENGTH + geneve::LENGTH;
 /// Ethernet with one tag at most, IP, UDP to a tunnel port.
 #[inline(always)]
 fn outer<B: Bytes, T: Tables>(bytes: B, tables: &T) -> Result<(Outer, B::Window<BOTH>), Exit> {
-    let window = bytes.window::<{ ethernet::LENGTH }>(0).ok_or(Exit::NotOurs)?;
-    let (mut offset, mut ethertype) = (ethernet::LENGTH, ethernet::Ethernet(window).ethertype());
+    // With room for a tag: whatever is shorter holds no IP packet either.
+    let window = bytes.window::<{ ethernet::LENGTH + ethernet::TAG_LENGTH }>(0).ok_or(Exit::NotOurs)?;
+    let header = ethernet::Ethernet(window.part::<0, { ethernet::LENGTH }>());
+    let (mut offset, mut ethertype) = (ethernet::LENGTH, header.ethertype());
     if ethernet::is_tag(ethertype) {
-        let window = bytes.window::<{ ethernet::TAG_LENGTH }>(offset).ok_or(Exit::NotOurs)?;
-        ethertype = ethernet::Tag(window).ethertype();
+        ethertype = ethernet::Tag(window.part::<{ ethernet::LENGTH }, { ethernet::TAG_LENGTH }>()).ethertype();
         offset += ethernet::TAG_LENGTH;
     }
     let mut outer = match ethertype {
@@ -149,7 +166,7 @@ const ESP: u8 = 50;
 fn geneve<B: Bytes>(bytes: B, frame: &Frame, outer: &Outer, window: B::Window<BOTH>) -> Result<(u32, usize), Exit> {
     let payload = outer.udp + BOTH;
     // A super-frame stands for many packets: it can afford the long way, and its arithmetic costs none of the others.
-    if payload > outer.end || outer.end > frame.length as usize || frame.segment_size != 0 {
+    if outer.end > frame.length as usize || frame.segment_size != 0 {
         return Err(Exit::Declined);
     }
     let header = Geneve(window.part::<{ udp::LENGTH }, { geneve::LENGTH }>());
@@ -201,8 +218,9 @@ fn inner<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<Inner, Exit> {
         ethernet::IPV6 => inner_v6(bytes, offset)?,
         _ => return Err(Exit::Declined),
     };
+    // Both transports have to end before the inner packet, and it before the outer one: all headers are inside.
     let ip_end = offset + inner.length as usize;
-    if inner.transport > ip_end || ip_end > end {
+    if ip_end > end {
         return Err(Exit::Declined);
     }
     match inner.protocol {
@@ -239,7 +257,7 @@ fn inner_v4<W: Window<{ ipv4::LENGTH }>>(window: W, offset: usize) -> Result<Inn
 #[inline(always)]
 fn inner_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
     let header = ipv6::Ipv6(bytes.window::<{ ipv6::LENGTH }>(offset).ok_or(Exit::Declined)?);
-    if header.version() != 6 || header.payload_length() == 0 {
+    if header.version() != 6 {
         return Err(Exit::Declined);
     }
     let transport = offset + ipv6::LENGTH;
@@ -299,30 +317,32 @@ fn round_trip<T: Tables>(
     frame: &Frame,
     outer: &Outer,
     inner: &Inner,
-    segment: TcpSegment,
-    slot: u16,
+    (segment, slot, seed): (TcpSegment, u16, u64),
     now: impl Fn() -> u64,
-) -> Result<Next, Exit> {
+) -> Result<Role, Exit> {
     let ends = [(inner.source, segment.source_port), (inner.destination, segment.destination_port)];
-    let key = Key::new(tables.seed(), (outer.source, outer.destination), ends, tcp::PROTOCOL);
+    let key = Key::new(seed, (outer.source, outer.destination), ends, tcp::PROTOCOL);
     let Some(flow) = flow::find(tables, key) else {
         let is_new = segment.has_payload && segment.timestamps.is_some();
-        return if is_new { Err(Exit::Declined) } else { Ok(Next::Done) };
+        return if is_new { Err(Exit::Declined) } else { Ok(Role::Plain) };
     };
     if rtt::awaits_handshake(flow, key.side) {
         return Err(Exit::Declined);
     }
-    let Some((tsval, tsecr)) = segment.timestamps else { return Ok(Next::Done) };
+    let Some((tsval, tsecr)) = segment.timestamps else { return Ok(Role::Plain) };
     let TcpSegment { sequence, acknowledgment, has_payload, .. } = segment;
     let segment = Segment { tsval, tsecr, sequence, acknowledgment, has_payload };
     let (sample, now_ns) = rtt::timestamp(flow, key.side, segment, slot, now);
-    let Some(sample) = sample else { return Ok(Next::Done) };
+    let Some(sample) = sample else { return Ok(Role::Plain) };
     let is_due = flow.may_report((now_ns >> 23) as u8);
-    if is_due && let Some(pending) = tables.pending() {
-        pending.begin(now_ns);
-    }
     let leg = Leg::of_answer(frame.direction());
     let found = Match { sample, leg, device: frame.device, protocol: tcp::PROTOCOL, ends };
-    matched(tables, &found, is_due);
-    Ok(if is_due { Next::Report } else { Next::Done })
+    count(tables, &found);
+    if !is_due {
+        return Ok(Role::Suppressed);
+    }
+    if let Some(pending) = tables.pending() {
+        pending.sample_alone(&found, now_ns);
+    }
+    Ok(Role::Reported)
 }

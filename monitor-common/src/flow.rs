@@ -52,11 +52,11 @@ fn pair(a: Address, b: Address) -> u64 {
     a.0[1] ^ b.0[1] ^ (a.0[0] ^ b.0[0]).rotate_left(25)
 }
 
-/// Spreads a word over all its bits.
+/// Spreads a word over all its bits: those of the product's upper half depend on every bit of the word.
 #[inline(always)]
 pub(crate) fn mix(word: u64) -> u64 {
-    let word = (word ^ word >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    word ^ word >> 29
+    let product = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    product ^ product >> 32
 }
 
 const TAG: u32 = 0xffff_ff00;

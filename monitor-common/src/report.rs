@@ -59,6 +59,14 @@ impl Pending {
         self.has_packet = 1;
     }
 
+    /// A sample is to be reported, and nothing else.
+    #[inline(always)]
+    pub(crate) fn sample_alone(&mut self, found: &Match, now_ns: u64) {
+        self.now_ns = now_ns;
+        self.has_packet = 0;
+        self.sample(found);
+    }
+
     /// A sample is to be reported.
     #[inline(always)]
     pub(crate) fn sample(&mut self, found: &Match) {

@@ -13,23 +13,23 @@ use crate::wire::tcp;
 #[inline(always)]
 pub fn round_trip<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Next {
     if let Some((found, is_due)) = look(packet, tables, now_ns) {
-        matched(tables, &found, is_due);
+        count(tables, &found);
+        if is_due {
+            if let Some(pending) = tables.pending() {
+                pending.sample(&found);
+            }
+        } else if let Some(totals) = tables.totals(found.device) {
+            totals.outcome(Kind::Rtt).suppress();
+        }
     }
     if tables.pending().is_some_and(|pending| pending.is_waiting()) { Next::Report } else { Next::Done }
 }
 
-/// Counts a sample, and makes it wait for its event when one is due.
+/// Counts a sample in its tunnel.
 #[inline(always)]
-pub(crate) fn matched<T: Tables>(tables: &mut T, found: &Match, is_due: bool) {
+pub(crate) fn count<T: Tables>(tables: &mut T, found: &Match) {
     if let Some(counters) = tables.counters(u32::from(found.sample.tunnel)) {
         counters.matched(found.leg, &found.sample);
-    }
-    if is_due {
-        if let Some(pending) = tables.pending() {
-            pending.sample(found);
-        }
-    } else if let Some(totals) = tables.totals(found.device) {
-        totals.outcome(Kind::Rtt).suppress();
     }
 }
 

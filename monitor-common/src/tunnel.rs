@@ -67,8 +67,8 @@ impl Tunnel {
 
 /// Returns the slot of `tunnel`, when it has one.
 #[inline(always)]
-pub fn find<T: Tables>(tables: &mut T, tunnel: &Tunnel) -> Option<u32> {
-    let first = tunnel.hash(tables.seed()) as u32 & tables.tunnel_mask();
+pub fn find<T: Tables>(tables: &mut T, tunnel: &Tunnel, seed: u64) -> Option<u32> {
+    let first = tunnel.hash(seed) as u32 & tables.tunnel_mask();
     if tables.tunnel(first)?.is(tunnel) {
         return Some(first);
     }
