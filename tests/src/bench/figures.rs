@@ -121,7 +121,8 @@ mod tests {
     use super::*;
 
     fn record(subject: Subject, times_ns: &[f64], matches: u64) -> Record {
-        Record { hook: Hook::Xdp, subject, times_ns: times_ns.to_vec(), packets: 100, counted: 100, matches }
+        let times_ns = times_ns.to_vec();
+        Record { times_ns, packets: 100, counted: 100, matches, ..Record::new(Hook::Xdp, subject) }
     }
 
     fn position(id: &str) -> usize {

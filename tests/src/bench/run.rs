@@ -1,5 +1,6 @@
 //! The rounds: every program loaded in one process, every case once a round, in another order each time.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -16,10 +17,11 @@ const ROUNDS: usize = 41;
 /// Enough rounds for a machine that is so slow that all of them would take too long.
 const PATIENCE: Duration = Duration::from_secs(35);
 
-/// Packets in a burst that are all the same.
-const BURST: u32 = 50_000;
-/// Packets in a burst over many flows: several of each flow, so that the caches hold what they would.
-const DRIVEN_BURST: u32 = 100_000;
+/// What a burst is to take, in nanoseconds, and how many packets it may have.
+const BURST_NS: f64 = 8e6;
+const BURST: RangeInclusive<f64> = 20_000.0..=250_000.0;
+/// Packets over many flows that a burst has at least: several of each flow, so that the caches hold what they would.
+const DRIVEN_BURST: f64 = 100_000.0;
 
 /// Entries a flow: with fewer, flows that share a bucket would take it from each other, and no match be measured.
 const ENTRIES: u32 = 8;
@@ -48,12 +50,23 @@ pub struct Record {
     pub subject: Subject,
     /// Nanoseconds a packet, by round.
     pub times_ns: Vec<f64>,
+    /// Packets in a burst.
+    burst: u32,
+    /// Nanoseconds that a burst takes besides its packets.
+    setup_ns: f64,
     /// Packets sent.
     pub packets: u64,
     /// Packets that were counted as what the path says.
     pub counted: u64,
     /// RTT samples.
     pub matches: u64,
+}
+
+impl Record {
+    /// Nothing seen yet.
+    pub fn new(hook: Hook, subject: Subject) -> Self {
+        Self { hook, subject, times_ns: Vec::new(), burst: 0, setup_ns: 0.0, packets: 0, counted: 0, matches: 0 }
+    }
 }
 
 /// The programs with tables of their own, and the reader of their events.
@@ -148,41 +161,51 @@ impl Bench {
         for hook in Hook::ALL {
             for subject in &subjects {
                 if !matches!(subject, Subject::Floor(index) if self.paths[*index].flow_bits.is_none()) {
-                    let (subject, times_ns) = (*subject, Vec::new());
-                    records.push(Record { hook, subject, times_ns, packets: 0, counted: 0, matches: 0 });
+                    records.push(Record::new(hook, *subject));
                 }
             }
         }
         records
     }
 
-    /// Runs the record's subject until every flow has its entry and has been answered.
-    fn warm_up(&mut self, record: &Record) -> Result<()> {
-        let repeat = self.driven(record).map_or(1000, |_| (4 << self.flow_bits(record)).max(1000));
-        driver::run(self.program(record)?, &self.frame(record), repeat)?;
+    /// Runs the record's subject until every flow has its entry and has been answered, and finds the size of its bursts.
+    fn warm_up(&mut self, record: &mut Record) -> Result<()> {
+        let is_driven = self.driven(record).is_some();
+        self.timed(record, if is_driven { (4 << self.flow_bits(record)).max(1000) } else { 1000 })?;
+        // At XDP the kernel rewrites code of its own before and after each run of more than one packet.
+        let setups = [self.timed(record, 2)?, self.timed(record, 2)?, self.timed(record, 2)?];
+        record.setup_ns = setups.into_iter().fold(f64::INFINITY, f64::min);
+        let packet_ns = (self.timed(record, 20_000)? - record.setup_ns).max(1.0) / 20_000.0;
+        let least = if is_driven { DRIVEN_BURST } else { *BURST.start() };
+        record.burst = (BURST_NS / packet_ns).clamp(least, *BURST.end()) as u32;
         self.loaded(record).events.drain(|_| {});
         Ok(())
     }
 
     fn burst(&mut self, record: &mut Record) -> Result<()> {
-        let (repeat, frame) = (if self.driven(record).is_some() { DRIVEN_BURST } else { BURST }, self.frame(record));
         let before = self.loaded(record).kernel.counts(DEVICE)?;
-        let program = self.program(record)?;
+        let passed = self.timed(record, record.burst)?;
+        record.times_ns.push((passed - record.setup_ns) / f64::from(record.burst));
+        let loaded = self.loaded(record);
+        let after = loaded.kernel.counts(DEVICE)?;
+        loaded.events.drain(|_| {});
+        self.account(record, [&before, &after]);
+        Ok(())
+    }
+
+    /// Runs the record's subject; the processor time that it took, in nanoseconds.
+    fn timed(&self, record: &Record, repeat: u32) -> Result<f64> {
+        let (program, frame) = (self.program(record)?, self.frame(record));
         let start = machine::thread_time_ns();
         let verdict = driver::run(program, &frame, repeat)?;
         let passed = machine::thread_time_ns() - start;
         ensure!(verdict == record.hook.verdict(), "{:?} at {:?} returned {verdict}", record.subject, record.hook);
-        record.times_ns.push(passed as f64 / f64::from(repeat));
-        let loaded = self.loaded(record);
-        let after = loaded.kernel.counts(DEVICE)?;
-        loaded.events.drain(|_| {});
-        self.account(record, repeat, [&before, &after]);
-        Ok(())
+        Ok(passed as f64)
     }
 
     /// Notes what a burst added to the counts.
-    fn account(&self, record: &mut Record, repeat: u32, [before, after]: [&Counts; 2]) {
-        record.packets += u64::from(repeat);
+    fn account(&self, record: &mut Record, [before, after]: [&Counts; 2]) {
+        record.packets += u64::from(record.burst);
         if let Subject::Path(index) = record.subject {
             let class = self.paths[index].class as usize;
             let counted = |counts: &Counts| counts.totals.classes[record.hook.direction().index()][class];
