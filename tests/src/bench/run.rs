@@ -13,12 +13,12 @@ use super::case::{self, Hook, Path};
 use super::driver::{self, Driver};
 use super::{machine, packets};
 
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 81;
 /// Enough rounds for a machine that is so slow that all of them would take too long.
 const PATIENCE: Duration = Duration::from_secs(35);
 
 /// What a burst is to take, in nanoseconds, and how many packets it may have.
-const BURST_NS: f64 = 8e6;
+const BURST_NS: f64 = 4e6;
 const BURST: RangeInclusive<f64> = 20_000.0..=250_000.0;
 /// Packets over many flows that a burst has at least: several of each flow, so that the caches hold what they would.
 const DRIVEN_BURST: f64 = 100_000.0;
