@@ -1,9 +1,9 @@
 //! What a parsed packet is in its conversation: a packet whose answer will be awaited, an answer, or both.
 
 use crate::event::Kind;
-use crate::flow::{self, Flow, Inserted, Key};
+use crate::event::pending::Match;
+use crate::flow::{Flow, Inserted, Key};
 use crate::packet::Packet;
-use crate::report::Match;
 use crate::rtt::{self, Identity, Leg, Sample, Segment};
 use crate::tables::{Next, Tables};
 use crate::wire::icmp::{self, Purpose};
@@ -45,12 +45,9 @@ fn look<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Option<(Matc
     let key = Key::new(tables.seed(), (packet.outer.source, packet.outer.destination), ends, protocol);
     let now = rtt::ticks(now_ns);
     let role = role(packet, is_echo)?;
-    let found = if role.inserts() {
-        flow::find_or_insert(tables, key, now)
-    } else {
-        flow::find(tables, key).map(|flow| (flow, Inserted::Found))
-    };
-    let (flow, inserted) = found?;
+    let bucket = tables.flows(key.bucket(tables.flow_mask()))?;
+    let (flow, inserted) =
+        if role.inserts() { bucket.find_or_insert(key, now) } else { (bucket.find(key)?, Inserted::Found) };
     let sample = step(packet, flow, key.side, role, now_ns);
     let is_due = sample.is_some() && flow.may_report((now_ns >> 23) as u8);
     count_insertion(tables, packet.frame.device, inserted);
