@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::case::{Hook, Path};
-use super::run::{Record, Subject};
+use super::record::{Record, Subject};
 
 /// The two empty programs may be this far apart.
 const TWINS_APART: f64 = 0.03;

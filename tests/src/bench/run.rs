@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use aya::programs::Program;
-use monitor::bpf::events::Events;
-use monitor::bpf::{Kernel, Sizes, load};
 use monitor::counts::Counts;
 
 use super::case::{self, Hook, Path};
 use super::driver::{self, Driver};
+use super::loaded::{Driven, Loaded};
+use super::record::{Record, Subject, samples};
 use super::{machine, packets};
 
 const ROUNDS: usize = 81;
@@ -23,66 +23,8 @@ const BURST: RangeInclusive<f64> = 20_000.0..=250_000.0;
 /// Packets over many flows that a burst has at least: several of each flow, so that the caches hold what they would.
 const DRIVEN_BURST: f64 = 100_000.0;
 
-/// Entries a flow: with fewer, flows that share a bucket would take it from each other, and no match be measured.
-const ENTRIES: u32 = 8;
-
 /// Index of the device that test runs have: loopback.
 const DEVICE: u32 = 1;
-
-/// What runs in a burst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// The empty program.
-    Empty,
-    /// The empty program a second time.
-    Twin,
-    /// The driver with the empty program, for the path with this index.
-    Floor(usize),
-    /// The path with this index.
-    Path(usize),
-}
-
-/// A subject at a hook and what was seen of it.
-pub struct Record {
-    /// Hook.
-    pub hook: Hook,
-    /// Subject.
-    pub subject: Subject,
-    /// Nanoseconds a packet, by round.
-    pub times_ns: Vec<f64>,
-    /// Packets in a burst.
-    burst: u32,
-    /// Nanoseconds that a burst takes besides its packets.
-    setup_ns: f64,
-    /// Packets sent.
-    pub packets: u64,
-    /// Packets that were counted as what the path says.
-    pub counted: u64,
-    /// RTT samples.
-    pub matches: u64,
-}
-
-impl Record {
-    /// Nothing seen yet.
-    pub fn new(hook: Hook, subject: Subject) -> Self {
-        Self { hook, subject, times_ns: Vec::new(), burst: 0, setup_ns: 0.0, packets: 0, counted: 0, matches: 0 }
-    }
-}
-
-/// The programs with tables of their own, and the reader of their events.
-struct Loaded {
-    kernel: Kernel,
-    events: Events,
-}
-
-/// What a path over many flows has at a hook.
-struct Driven {
-    loaded: Loaded,
-    /// Drives the program under test.
-    driver: Driver,
-    /// Drives the empty program.
-    floor: Driver,
-}
 
 /// Everything that is loaded.
 struct Bench {
@@ -114,31 +56,6 @@ pub fn measure() -> Result<(Vec<Path>, Vec<Record>)> {
         }
     }
     Ok((bench.paths, records))
-}
-
-impl Loaded {
-    fn new(flows: u32) -> Result<Self> {
-        let mut kernel = Kernel::load(&[6081], Sizes::new(128, 256, flows * ENTRIES, load::processors()?))?;
-        let events = Events::new(kernel.take_ring()?);
-        Ok(Self { kernel, events })
-    }
-
-    fn program(&self, hook: Hook) -> Result<&Program> {
-        let mut programs = self.kernel.programs();
-        let found = programs.find(|(name, _)| *name == hook.program());
-        found.map(|(_, program)| program).with_context(|| format!("no program {}", hook.program()))
-    }
-}
-
-impl Driven {
-    fn new(object: &[u8], hook: Hook, flow_bits: u32) -> Result<Self> {
-        let loaded = Loaded::new(1 << flow_bits)?;
-        let (mut driver, mut floor) = (Driver::load(object, hook, flow_bits)?, Driver::load(object, hook, flow_bits)?);
-        driver.aim(loaded.program(hook)?.fd()?)?;
-        let empty = floor.program("empty")?.fd()?.try_clone()?;
-        floor.aim(&empty)?;
-        Ok(Self { loaded, driver, floor })
-    }
 }
 
 impl Bench {
@@ -254,9 +171,4 @@ impl Bench {
     fn frame(&self, record: &Record) -> Vec<u8> {
         self.path(record).map_or_else(packets::plain_tcp, |path| (path.frame)())
     }
-}
-
-fn samples(counts: &Counts) -> u64 {
-    let matches = counts.tunnels.iter().flat_map(|tracked| tracked.counters.matches.as_flattened());
-    matches.map(|matches| matches.count).sum()
 }
