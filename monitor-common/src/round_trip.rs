@@ -4,7 +4,7 @@ use crate::event::Kind;
 use crate::event::pending::Match;
 use crate::flow::{Flow, Inserted, Key};
 use crate::packet::Packet;
-use crate::rtt::{self, Identity, Leg, Sample, Segment};
+use crate::rtt::{self, Identity, Leg, Method, Sample, Segment};
 use crate::tables::{Next, Tables};
 use crate::wire::icmp::{self, Purpose};
 use crate::wire::tcp;
@@ -49,7 +49,9 @@ fn look<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Option<(Matc
     let (flow, inserted) =
         if role.inserts() { bucket.find_or_insert(key, now) } else { (bucket.find(key)?, Inserted::Found) };
     let sample = step(packet, flow, key.side, role, now_ns);
-    let is_due = sample.is_some() && flow.may_report((now_ns >> 23) as u8);
+    // Timestamps give a sample a millisecond; a handshake or an echo is one of few, and always worth its event.
+    let is_due =
+        sample.is_some_and(|sample| sample.method != Method::Timestamp || flow.may_report((now_ns >> 23) as u8));
     count_insertion(tables, packet.frame.device, inserted);
     let leg = Leg::of_answer(packet.frame.direction());
     Some((Match { sample: sample?, leg, device: packet.frame.device, protocol, ends }, is_due))

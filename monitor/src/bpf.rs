@@ -2,6 +2,8 @@
 
 pub mod attach;
 pub mod counters;
+#[cfg(feature = "diagnostics")]
+mod diagnostics;
 pub mod events;
 pub mod load;
 mod plain;

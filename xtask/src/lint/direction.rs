@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 
-use super::source::{Source, sources};
+use super::source::{CLOSE, OPEN, Source, sources};
 use crate::command::workspace;
 
 /// The modules of a crate from left to right. A module may use those to its left and those of its own group.
@@ -103,13 +103,13 @@ fn used(code: &str, depth: usize) -> Vec<(usize, &str)> {
 
 /// The first name of a path, or the first name of each path of a `{…}` group.
 fn first_names(code: &str, at: usize) -> Vec<(usize, &str)> {
-    let Some(group) = code[at..].strip_prefix('{') else { return word_at(code, at).into_iter().collect() };
+    let Some(group) = code[at..].strip_prefix(OPEN) else { return word_at(code, at).into_iter().collect() };
     let mut names = Vec::new();
     let (mut depth, mut expects_name) = (1, true);
     for (offset, c) in group.char_indices() {
         match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
+            OPEN => depth += 1,
+            CLOSE => depth -= 1,
             ',' => expects_name = depth == 1,
             c if expects_name && depth == 1 && is_word(c) => {
                 names.extend(word_at(code, at + 1 + offset));
