@@ -23,6 +23,7 @@ pub fn print(rows: &[Row], twins: &[Twins], remarks: &[String]) {
     }
     println!("Net: least time of a packet less the empty program's, with its driver where there are flows.");
     println!("Targets are for a machine whose empty XDP program takes 10 ns.");
+    println!("Where the kernel puts a program moves its figure by some ns from run to run: compare several runs.");
     println!("Test runs without a network card, with warm caches, often in a VM: a packet from the wire costs more.");
     for remark in remarks {
         println!("{remark}");
