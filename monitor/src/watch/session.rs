@@ -20,7 +20,7 @@ use crate::export::json;
 use crate::output::Printer;
 use crate::sniff::Sniffer;
 
-/// Time between two looks at the ring buffer, which holds some 13 000 samples.
+/// Time between two looks at the ring buffer, which holds some 14 000 samples.
 const DRAIN: Duration = Duration::from_millis(20);
 
 /// Everything that one run holds.
@@ -113,6 +113,11 @@ impl Session {
                 result = printer.record_at(json::EVENT, at, body);
             }
         });
+        // A record that is none of ours names no device; it is the first one's.
+        if let Some(first) = devices.first_mut() {
+            first.consumed.consumed += events.consumed.decode_errors - first.consumed.decode_errors;
+            first.consumed.decode_errors = events.consumed.decode_errors;
+        }
         result
     }
 
@@ -121,7 +126,7 @@ impl Session {
         let seconds = (now - self.reported).as_secs_f64();
         self.reported = now;
         for device in &mut self.devices {
-            let counts = self.kernel.counts(device.index)?;
+            let counts = self.kernel.counts(device.index)?.settled();
             printer.interval(&device.aggregate.interval(&counts, device.consumed, seconds))?;
         }
         Ok(())
