@@ -1,4 +1,4 @@
-//! Release binaries of this workspace: built here, run with root's rights.
+//! Binaries of this workspace: built here, run with root's rights.
 
 use std::{env, ffi::OsString, path::PathBuf, process::Command};
 
@@ -11,13 +11,25 @@ use crate::{
 };
 
 /// Sets the machine up, builds one release binary, and gives the command that runs it as root.
+pub(crate) fn release(name: &str) -> Result<Command> {
+    built(name, "release", &["--release"])
+}
+
+/// The same of a debug binary, of which the tests have built most already.
+pub(crate) fn debug(name: &str) -> Result<Command> {
+    built(name, "debug", &[])
+}
+
+/// Builds a binary with these options, which cargo puts into this folder.
 ///
 /// The package is not named: with the same selection of packages everywhere, cargo has the same features everywhere, and
 /// does not compile the BPF programs anew.
-pub(crate) fn release(name: &str) -> Result<Command> {
+fn built(name: &str, folder: &str, options: &[&str]) -> Result<Command> {
     setup::run(&setup::Options { tests: false })?;
-    step(command("cargo", ["build", "--release", "--bin", name]))?;
-    let mut binary = Command::new(target_folder().join("release").join(name));
+    let mut build = command("cargo", ["build", "--bin", name]);
+    build.args(options);
+    step(build)?;
+    let mut binary = Command::new(target_folder().join(folder).join(name));
     binary.current_dir(env::current_dir()?);
     Rights::of_caller().raise(binary)
 }

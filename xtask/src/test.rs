@@ -81,7 +81,7 @@ fn gate(options: &Options, tally: &mut Tally) -> Result<()> {
         tally.line("SKIPPED: the verifier gate: needs root");
         return Ok(());
     }
-    step(binary::release("verify")?)
+    step(binary::debug("verify")?)
 }
 
 fn report(tally: &Tally) {
