@@ -5,6 +5,7 @@ pub mod counters;
 pub mod events;
 pub mod load;
 mod plain;
+pub mod trial;
 
 pub use attach::{Attachment, Ingress};
 pub use load::{Kernel, Sizes};
