@@ -9,7 +9,7 @@ use monitor_common::frame::{Direction, Frame};
 use monitor_common::packet::{self, Address, Packet};
 use monitor_common::wire::geneve::Ports;
 
-use super::step::{LONGEST_XDP, Program, Step};
+use super::step::{LONGEST_TC, LONGEST_XDP, Program, Step};
 
 /// The captures in the fixtures.
 pub(super) fn paths() -> Vec<PathBuf> {
@@ -36,7 +36,9 @@ pub(super) fn steps(path: &Path, rx: Program) -> Vec<Step> {
     while let Some(record) = capture.next_record().expect("a capture can be read") {
         let program = if is_sent(record.bytes, &local) { Program::TcTx } else { rx };
         let program = if program.takes(record.bytes) { program } else { Program::Xdp };
-        let length = record.bytes.len().min(LONGEST_XDP);
+        let longest = if record.bytes.len() > LONGEST_XDP { LONGEST_XDP } else { LONGEST_TC };
+        let is_taken = program.takes(record.bytes);
+        let length = if is_taken { record.bytes.len() } else { record.bytes.len().min(longest) };
         steps.push(Step::new(program, record.bytes[..length].to_vec()));
     }
     steps

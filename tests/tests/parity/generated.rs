@@ -2,25 +2,32 @@
 
 use monitor::bpf::trial::Segments;
 use tests::frame::parts::{
-    ACK, ETHERTYPE_IPV4, GENEVE_PORT, Geneve, Ipv4, TCP, Tcp, UDP, ethernet, timestamps, udp,
+    ACK, ETHERTYPE_IPV4, GENEVE_PORT, Geneve, ICMP, Ipv4, TCP, Tcp, UDP, ethernet, icmp, timestamps, udp,
 };
 use tests::frame::{Rng, base_packets, mutate, random_frame};
 
 use super::step::{LONGEST_TC, Program, SHORTEST, Step};
 
-/// A sequence of `count` frames, each for one of the programs.
+/// A sequence of nearly `count` frames or somewhat more, each for one of the programs.
 pub(super) fn sequence(seed: u64, count: usize, programs: &[Program]) -> Vec<Step> {
     let (mut rng, base) = (Rng::new(seed), base_packets());
     let mut steps = Vec::with_capacity(count);
     while steps.len() < count {
-        let bytes = frame(&mut rng, &base);
-        let program = rng.pick(programs);
-        let segments = if program.is_tc() && rng.once_in(12) { Some(segments(&mut rng)) } else { None };
-        if program.takes(&bytes) {
-            steps.push(Step { program, bytes, segments });
+        match rng.below(300) {
+            0 => steps.extend(conversation(&mut rng, programs)),
+            // The same again and again: more events than the rate allows, and repetitions of what awaits an answer.
+            1 => steps.extend(vec![step(&mut rng, &base, programs); 40]),
+            _ => steps.push(step(&mut rng, &base, programs)),
         }
     }
+    steps.retain(|step| step.program.takes(&step.bytes));
     steps
+}
+
+fn step(rng: &mut Rng, base: &[(&'static str, Vec<u8>)], programs: &[Program]) -> Step {
+    let (program, bytes) = (rng.pick(programs), frame(rng, base));
+    let segments = if program.is_tc() && rng.once_in(12) { Some(segments(rng)) } else { None };
+    Step { program, bytes, segments }
 }
 
 fn frame(rng: &mut Rng, base: &[(&'static str, Vec<u8>)]) -> Vec<u8> {
@@ -42,14 +49,40 @@ fn frame(rng: &mut Rng, base: &[(&'static str, Vec<u8>)]) -> Vec<u8> {
 
 /// A tunnel packet of up to two pages, which XDP sees in several buffers.
 fn long(rng: &mut Rng) -> Vec<u8> {
-    let (outer, inner) = (Ipv4::new([172, 31, 7, 2].into(), [172, 31, 7, 1].into(), UDP), [10, 0, 0, 1]);
     let number = rng.number() as u32;
     let options = timestamps(number, number);
-    let segment = Tcp { source: 40000, destination: 443, sequence: number, flags: ACK, options, ..Tcp::default() };
-    let payload = vec![0; LONGEST_TC / 2 + rng.below(2 * LONGEST_TC)];
-    let packet = Ipv4::new(inner.into(), [10, 0, 0, 2].into(), TCP).over(&segment.over(&payload));
-    let datagram = Geneve::new(1).over(&ethernet(&[], ETHERTYPE_IPV4, &packet));
-    ethernet(&[], ETHERTYPE_IPV4, &outer.over(&udp(50000, GENEVE_PORT, &datagram)))
+    let header = Tcp { source: 40000, destination: 443, sequence: number, flags: ACK, options, ..Tcp::default() };
+    tunneled([2, 1], TCP, &header.over(&vec![0; LONGEST_TC / 2 + rng.below(2 * LONGEST_TC)]))
+}
+
+/// Data and echoes that go back and forth, each an answer to those before; the VNI is that of the direction.
+fn conversation(rng: &mut Rng, programs: &[Program]) -> Vec<Step> {
+    let client = 50_000 + rng.below(200) as u16;
+    let step = |number| {
+        let program = rng.pick(programs);
+        let (ends, ports) = if program == Program::TcTx { ([1, 2], [client, 443]) } else { ([2, 1], [443, client]) };
+        let (protocol, payload) = if rng.once_in(4) {
+            (ICMP, icmp(rng.pick(&[8, 0]), 0, u32::from(client) << 16 | number / 4, &[0; 24]))
+        } else {
+            (TCP, data(ports, number))
+        };
+        Step::new(program, tunneled(ends, protocol, &payload))
+    };
+    (1..60).map(step).collect()
+}
+
+/// Data with the number `number` of its conversation.
+fn data([source, destination]: [u16; 2], number: u32) -> Vec<u8> {
+    let (sequence, acknowledgment, options) = (number, number, timestamps(number, number - 1));
+    Tcp { source, destination, sequence, acknowledgment, flags: ACK, options }.over(&[0; 9])
+}
+
+/// A packet from node and pod `ends[0]` to `ends[1]`.
+fn tunneled(ends: [u8; 2], protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let ip = |[a, b, c]: [u8; 3], protocol| Ipv4::new([a, b, c, ends[0]].into(), [a, b, c, ends[1]].into(), protocol);
+    let inner = ethernet(&[], ETHERTYPE_IPV4, &ip([10, 0, 0], protocol).over(payload));
+    let datagram = udp(50000, GENEVE_PORT, &Geneve::new(u32::from(ends[0])).over(&inner));
+    ethernet(&[], ETHERTYPE_IPV4, &ip([172, 31, 7], UDP).over(&datagram))
 }
 
 /// A super-frame, seldom one that says nothing of itself.
