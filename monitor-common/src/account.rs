@@ -1,11 +1,11 @@
 //! What a parsed packet amounts to: its class is counted, its tunnel, its fragments.
 
 use crate::count::{Extent, Share};
-use crate::fragment::{self, Owner};
+use crate::fragment::{Datagram, Owner};
 use crate::frame::UNTRACKED;
 use crate::packet::{Class, Packet};
-use crate::tables::{Next, Tables};
-use crate::tunnel::{self, Tunnel};
+use crate::tables::{self, Next, Tables};
+use crate::tunnel::Tunnel;
 use crate::wire::udp;
 
 /// Accounts for a packet that was seen at `now_ns` (nanoseconds since boot).
@@ -53,7 +53,7 @@ fn next<T: Tables>(packet: &Packet, tables: &mut T, is_reported: bool, now_ns: u
 fn geneve<T: Tables>(packet: &mut Packet, tables: &mut T) -> u32 {
     let (frame, outer) = (packet.frame, &packet.outer);
     let tunnel = Tunnel::new(frame.device, packet.vni, outer.source, outer.destination, frame.direction());
-    let slot = if packet.has_geneve() { tunnel::find_or_claim(tables, &tunnel) } else { None };
+    let slot = if packet.has_geneve() { tables::find_or_claim(tables, &tunnel) } else { None };
     let share = share(packet);
     let Some(slot) = slot else {
         if let Some(totals) = tables.totals(frame.device) {
@@ -87,7 +87,10 @@ fn share(packet: &Packet) -> Share {
 #[inline(always)]
 fn first_fragment<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> bool {
     let is_ours = packet.class() != Class::Other;
-    fragment::remember(tables, &packet.outer, is_ours.then_some(packet.slot), now_ns);
+    let datagram = Datagram::new(tables.seed(), &packet.outer);
+    if let Some(word) = tables.fragment(datagram.index()) {
+        *word = datagram.word(if is_ours { Some(packet.slot) } else { None }, now_ns);
+    }
     if is_ours {
         count_fragment(packet, tables);
     }
@@ -97,7 +100,9 @@ fn first_fragment<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> bo
 /// A later outer fragment; returns its class, and whether it is reported. Of an attributed one it notes the slot.
 #[inline(always)]
 fn later_fragment<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> (Class, bool) {
-    let owner = fragment::recall(tables, &packet.outer, now_ns);
+    let datagram = Datagram::new(tables.seed(), &packet.outer);
+    let word = tables.fragment(datagram.index()).map_or(0, |word| *word);
+    let owner = datagram.owner(word, now_ns);
     if owner == Owner::NotOurs {
         return (Class::Other, false);
     }

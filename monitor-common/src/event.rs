@@ -1,5 +1,7 @@
 //! What crosses the ring buffer: one struct a kind, each beginning with a [`Head`].
 
+pub mod pending;
+
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::frame::Direction;

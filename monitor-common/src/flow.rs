@@ -10,7 +10,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::frame::UNTRACKED;
 use crate::packet::Address;
 use crate::rtt::Stamp;
-use crate::tables::Tables;
 
 /// Identity of a flow, and the direction of the packet that it was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +28,9 @@ impl Key {
         Self { hash, side: usize::from(from > to) }
     }
 
+    /// The index of its bucket in a table with one more than `mask` buckets, a power of two.
     #[inline(always)]
-    fn bucket(self, mask: u32) -> u32 {
+    pub fn bucket(self, mask: u32) -> u32 {
         self.hash as u32 & mask
     }
 
@@ -52,11 +52,11 @@ fn pair(a: Address, b: Address) -> u64 {
     a.0[1] ^ b.0[1] ^ (a.0[0] ^ b.0[0]).rotate_left(25)
 }
 
-/// Spreads a word over all its bits.
+/// Spreads a word over all its bits: those of the product's upper half depend on every bit of the word.
 #[inline(always)]
 pub(crate) fn mix(word: u64) -> u64 {
-    let word = (word ^ word >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    word ^ word >> 29
+    let product = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    product ^ product >> 32
 }
 
 const TAG: u32 = 0xffff_ff00;
@@ -118,40 +118,40 @@ impl Flow {
     }
 }
 
-/// Returns the flow's entry, when it has one.
-#[inline(always)]
-pub fn find<T: Tables>(tables: &mut T, key: Key) -> Option<&mut Flow> {
-    let index = key.bucket(tables.flow_mask());
-    let [first, second] = &mut tables.flows(index)?.ways;
-    if first.is_of(key) {
-        return Some(first);
+impl Bucket {
+    /// The flow's entry, when it has one.
+    #[inline(always)]
+    pub fn find(&mut self, key: Key) -> Option<&mut Flow> {
+        let [first, second] = &mut self.ways;
+        if first.is_of(key) {
+            return Some(first);
+        }
+        if second.is_of(key) { Some(second) } else { None }
     }
-    second.is_of(key).then_some(second)
-}
 
-/// Returns the flow's entry, making one at `now` (ticks of [`crate::rtt`]) when it has none.
-#[inline(always)]
-pub fn find_or_insert<T: Tables>(tables: &mut T, key: Key, now: u32) -> Option<(&mut Flow, Inserted)> {
-    let index = key.bucket(tables.flow_mask());
-    let [first, second] = &mut tables.flows(index)?.ways;
-    if first.is_of(key) {
-        return Some((first, Inserted::Found));
+    /// The flow's entry, made at `now` (ticks of [`crate::rtt`]) when it has none.
+    #[inline(always)]
+    pub fn find_or_insert(&mut self, key: Key, now: u32) -> (&mut Flow, Inserted) {
+        let [first, second] = &mut self.ways;
+        if first.is_of(key) {
+            return (first, Inserted::Found);
+        }
+        if second.is_of(key) {
+            return (second, Inserted::Found);
+        }
+        let first_is_older = (first.touched().wrapping_sub(second.touched()) as i32) < 0;
+        let (way, inserted) = if first.tag == 0 {
+            (first, Inserted::Free)
+        } else if second.tag == 0 {
+            (second, Inserted::Free)
+        } else if first_is_older {
+            (first, Inserted::Evicted)
+        } else {
+            (second, Inserted::Evicted)
+        };
+        *way = Flow::fresh(key, now);
+        (way, inserted)
     }
-    if second.is_of(key) {
-        return Some((second, Inserted::Found));
-    }
-    let first_is_older = (first.touched().wrapping_sub(second.touched()) as i32) < 0;
-    let (way, inserted) = if first.tag == 0 {
-        (first, Inserted::Free)
-    } else if second.tag == 0 {
-        (second, Inserted::Free)
-    } else if first_is_older {
-        (first, Inserted::Evicted)
-    } else {
-        (second, Inserted::Evicted)
-    };
-    *way = Flow::fresh(key, now);
-    Some((way, inserted))
 }
 
 #[cfg(test)]
@@ -159,7 +159,6 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use super::*;
-    use crate::heap::HeapTables;
 
     fn address(last: u8) -> Address {
         Address::from(Ipv4Addr::new(10, 0, 0, last))
@@ -193,14 +192,14 @@ mod tests {
 
     #[test]
     fn a_full_bucket_gives_up_its_quietest_flow() {
-        let mut tables = HeapTables::with_flows(1);
+        let mut bucket = Bucket::default();
         let keys = [key((1, 1), (2, 2)), key((1, 3), (2, 2)), key((1, 5), (2, 2))];
-        assert_eq!(find_or_insert(&mut tables, keys[0], 10).unwrap().1, Inserted::Free);
-        assert_eq!(find_or_insert(&mut tables, keys[1], 20).unwrap().1, Inserted::Free);
-        assert_eq!(find_or_insert(&mut tables, keys[0], 25).unwrap().1, Inserted::Found);
-        assert_eq!(find_or_insert(&mut tables, keys[2], 30).unwrap().1, Inserted::Evicted);
-        assert!(find(&mut tables, keys[0]).is_none());
-        assert!(find(&mut tables, keys[1]).is_some() && find(&mut tables, keys[2]).is_some());
+        assert_eq!(bucket.find_or_insert(keys[0], 10).1, Inserted::Free);
+        assert_eq!(bucket.find_or_insert(keys[1], 20).1, Inserted::Free);
+        assert_eq!(bucket.find_or_insert(keys[0], 25).1, Inserted::Found);
+        assert_eq!(bucket.find_or_insert(keys[2], 30).1, Inserted::Evicted);
+        assert!(bucket.find(keys[0]).is_none());
+        assert!(bucket.find(keys[1]).is_some() && bucket.find(keys[2]).is_some());
     }
 
     #[test]

@@ -7,7 +7,6 @@
 
 use crate::flow::mix;
 use crate::packet::Ip;
-use crate::tables::Tables;
 
 /// Words in the table.
 pub const SLOTS: u32 = 4096;
@@ -29,45 +28,54 @@ pub enum Owner {
     Unknown,
 }
 
-/// Remembers the first fragment `ip` for `owner`.
-#[inline(always)]
-pub fn remember<T: Tables>(tables: &mut T, ip: &Ip, owner: Option<u16>, now_ns: u64) {
-    let (index, tag) = place(tables.seed(), ip);
-    let owner = owner.unwrap_or(NOT_OURS);
-    if let Some(word) = tables.fragment(index) {
-        *word = tag | u64::from(owner) << 24 | clock(now_ns);
-    }
-}
-
-/// Returns whose the later fragment `ip` is.
-#[inline(always)]
-pub fn recall<T: Tables>(tables: &mut T, ip: &Ip, now_ns: u64) -> Owner {
-    let (index, tag) = place(tables.seed(), ip);
-    let Some(word) = tables.fragment(index).map(|word| *word) else { return Owner::Unknown };
-    let age = clock(now_ns).wrapping_sub(word) & CLOCK;
-    if word & TAG != tag || age > LIFETIME {
-        return Owner::Unknown;
-    }
-    match (word >> 24) as u16 {
-        NOT_OURS => Owner::NotOurs,
-        slot => Owner::Tunnel(slot),
-    }
+/// A datagram that comes in fragments: where its word stands, and what tells it from others there.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram {
+    index: u32,
+    tag: u64,
 }
 
 const TAG: u64 = 0xffff_ff00_0000_0000;
 const CLOCK: u64 = 0x00ff_ffff;
 
+impl Datagram {
+    /// The datagram of the fragment `ip`.
+    #[inline(always)]
+    pub fn new(seed: u64, ip: &Ip) -> Self {
+        let ends = mix(ip.source.0[1] ^ ip.source.0[0] ^ seed) ^ ip.destination.0[1] ^ ip.destination.0[0];
+        let hash = mix(mix(ends) ^ u64::from(ip.id) << 8 ^ u64::from(ip.protocol));
+        Self { index: hash as u32 & (SLOTS - 1), tag: hash & TAG | 1 << 40 }
+    }
+
+    /// Index of its word.
+    #[inline(always)]
+    pub fn index(self) -> u32 {
+        self.index
+    }
+
+    /// The word that remembers its first fragment; `owner` is the slot of a tunnel, or `None` when it is not one's.
+    #[inline(always)]
+    pub fn word(self, owner: Option<u16>, now_ns: u64) -> u64 {
+        self.tag | u64::from(owner.unwrap_or(NOT_OURS)) << 24 | clock(now_ns)
+    }
+
+    /// Whose it is, as the word at its index says.
+    #[inline(always)]
+    pub fn owner(self, word: u64, now_ns: u64) -> Owner {
+        let age = clock(now_ns).wrapping_sub(word) & CLOCK;
+        if word & TAG != self.tag || age > LIFETIME {
+            return Owner::Unknown;
+        }
+        match (word >> 24) as u16 {
+            NOT_OURS => Owner::NotOurs,
+            slot => Owner::Tunnel(slot),
+        }
+    }
+}
+
 #[inline(always)]
 fn clock(now_ns: u64) -> u64 {
     now_ns >> 20 & CLOCK
-}
-
-/// The word's index, and the tag in the upper 24 bits, never 0.
-#[inline(always)]
-fn place(seed: u64, ip: &Ip) -> (u32, u64) {
-    let ends = mix(ip.source.0[1] ^ ip.source.0[0] ^ seed) ^ ip.destination.0[1] ^ ip.destination.0[0];
-    let hash = mix(mix(ends) ^ u64::from(ip.id) << 8 ^ u64::from(ip.protocol));
-    (hash as u32 & (SLOTS - 1), hash & TAG | 1 << 40)
 }
 
 #[cfg(test)]
@@ -75,7 +83,6 @@ mod tests {
     use core::net::Ipv4Addr;
 
     use super::*;
-    use crate::heap::HeapTables;
     use crate::packet::Address;
 
     fn ip(id: u32) -> Ip {
@@ -90,18 +97,18 @@ mod tests {
 
     #[test]
     fn a_later_fragment_finds_its_first_for_thirty_seconds() {
-        let mut tables = HeapTables::default();
         let start = 5000 * SECOND;
-        remember(&mut tables, &ip(7), Some(3), start);
-        assert_eq!(recall(&mut tables, &ip(7), start + 29 * SECOND), Owner::Tunnel(3));
-        assert_eq!(recall(&mut tables, &ip(7), start + 31 * SECOND), Owner::Unknown);
-        assert_eq!(recall(&mut tables, &ip(8), start), Owner::Unknown);
+        let datagram = Datagram::new(1, &ip(7));
+        let word = datagram.word(Some(3), start);
+        assert_eq!(datagram.owner(word, start + 29 * SECOND), Owner::Tunnel(3));
+        assert_eq!(datagram.owner(word, start + 31 * SECOND), Owner::Unknown);
+        assert_eq!(Datagram::new(1, &ip(8)).owner(word, start), Owner::Unknown);
+        assert_eq!(datagram.owner(0, start), Owner::Unknown);
     }
 
     #[test]
     fn fragments_of_other_datagrams_are_known_as_such() {
-        let mut tables = HeapTables::default();
-        remember(&mut tables, &ip(7), None, SECOND);
-        assert_eq!(recall(&mut tables, &ip(7), SECOND), Owner::NotOurs);
+        let datagram = Datagram::new(1, &ip(7));
+        assert_eq!(datagram.owner(datagram.word(None, SECOND), SECOND), Owner::NotOurs);
     }
 }

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::{vec, vec::Vec};
 
 use crate::count::{Counters, DEVICES, Totals};
+use crate::event::pending::Pending;
 use crate::event::{Any, Event};
 use crate::flow::Bucket;
 use crate::fragment;
-use crate::report::Pending;
 use crate::tables::Tables;
 use crate::tunnel::Tunnel;
 use crate::wire::geneve::{PORT, Ports};

@@ -94,8 +94,6 @@ pub struct Packet {
     stop: [u8; 3],
     /// Number of outer VLAN tags, 0 to 2, one in the metadata included.
     pub tag_count: u8,
-    /// Number of Geneve options.
-    pub option_count: u8,
     /// 1 when `ovn_ports` holds the data of OVN's option.
     pub has_ovn: u8,
     /// Number of inner VLAN tags, 0 to 2.
@@ -112,7 +110,6 @@ pub struct Packet {
     pub icmp_code: u8,
     /// 1 when there is an ICMP header.
     pub has_icmp: u8,
-    reserved: [u8; 7],
 }
 
 impl Packet {

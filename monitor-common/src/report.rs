@@ -1,81 +1,10 @@
-//! Events about a packet, sent as its last step. What there is to send waits in [`Pending`], so that the steps before
-//! stay small and a packet without events does not pay for them.
+//! Events about a packet, sent as its last step. What there is to send waits in [`Pending`], so that the steps
+//! before stay small and a packet without events does not pay for them.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
+use crate::event::pending::Pending;
 use crate::event::{self, Event, Head};
-use crate::packet::{Address, Class, Packet};
-use crate::rtt::{Leg, Sample};
+use crate::packet::{Class, Packet};
 use crate::tables::Tables;
-
-/// What a packet is to report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct Pending {
-    now_ns: u64,
-    rtt_ns: u64,
-    source: Address,
-    destination: Address,
-    source_port: u16,
-    destination_port: u16,
-    device: u32,
-    tunnel: u16,
-    protocol: u8,
-    leg: u8,
-    method: u8,
-    has_sample: u8,
-    has_packet: u8,
-    reserved: u8,
-}
-
-/// A sample, with its answer.
-pub(crate) struct Match {
-    pub(crate) sample: Sample,
-    pub(crate) leg: Leg,
-    pub(crate) device: u32,
-    pub(crate) protocol: u8,
-    /// Source and destination of the answer.
-    pub(crate) ends: [(Address, u16); 2],
-}
-
-impl Pending {
-    /// Empties it.
-    #[inline(always)]
-    pub(crate) fn begin(&mut self, now_ns: u64) {
-        self.now_ns = now_ns;
-        self.has_sample = 0;
-        self.has_packet = 0;
-    }
-
-    /// Says whether there is anything to send.
-    #[inline(always)]
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.has_sample | self.has_packet != 0
-    }
-
-    /// The packet itself is to be reported: a fragment, or an ICMP error.
-    #[inline(always)]
-    pub(crate) fn packet(&mut self) {
-        self.has_packet = 1;
-    }
-
-    /// A sample is to be reported.
-    #[inline(always)]
-    pub(crate) fn sample(&mut self, found: &Match) {
-        let [(answerer, answerer_port), (asker, asker_port)] = found.ends;
-        self.rtt_ns = found.sample.rtt_ns;
-        self.source = asker;
-        self.destination = answerer;
-        self.source_port = asker_port;
-        self.destination_port = answerer_port;
-        self.device = found.device;
-        self.tunnel = found.sample.tunnel;
-        self.protocol = found.protocol;
-        self.leg = found.leg as u8;
-        self.method = found.sample.method as u8;
-        self.has_sample = 1;
-    }
-}
 
 /// Sends what is pending; `packet` is the parsed packet, when it was the packet that is to be reported.
 #[inline(always)]

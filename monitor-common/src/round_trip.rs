@@ -1,10 +1,10 @@
 //! What a parsed packet is in its conversation: a packet whose answer will be awaited, an answer, or both.
 
 use crate::event::Kind;
-use crate::flow::{self, Flow, Inserted, Key};
+use crate::event::pending::Match;
+use crate::flow::{Flow, Inserted, Key};
 use crate::packet::Packet;
-use crate::report::Match;
-use crate::rtt::{self, Identity, Leg, Sample, Segment};
+use crate::rtt::{self, Identity, Leg, Method, Sample, Segment};
 use crate::tables::{Next, Tables};
 use crate::wire::icmp::{self, Purpose};
 use crate::wire::tcp;
@@ -13,23 +13,23 @@ use crate::wire::tcp;
 #[inline(always)]
 pub fn round_trip<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Next {
     if let Some((found, is_due)) = look(packet, tables, now_ns) {
-        matched(tables, &found, is_due);
+        count(tables, &found);
+        if is_due {
+            if let Some(pending) = tables.pending() {
+                pending.sample(&found);
+            }
+        } else if let Some(totals) = tables.totals(found.device) {
+            totals.outcome(Kind::Rtt).suppress();
+        }
     }
     if tables.pending().is_some_and(|pending| pending.is_waiting()) { Next::Report } else { Next::Done }
 }
 
-/// Counts a sample, and makes it wait for its event when one is due.
+/// Counts a sample in its tunnel.
 #[inline(always)]
-pub(crate) fn matched<T: Tables>(tables: &mut T, found: &Match, is_due: bool) {
+pub(crate) fn count<T: Tables>(tables: &mut T, found: &Match) {
     if let Some(counters) = tables.counters(u32::from(found.sample.tunnel)) {
         counters.matched(found.leg, &found.sample);
-    }
-    if is_due {
-        if let Some(pending) = tables.pending() {
-            pending.sample(found);
-        }
-    } else if let Some(totals) = tables.totals(found.device) {
-        totals.outcome(Kind::Rtt).suppress();
     }
 }
 
@@ -45,14 +45,13 @@ fn look<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Option<(Matc
     let key = Key::new(tables.seed(), (packet.outer.source, packet.outer.destination), ends, protocol);
     let now = rtt::ticks(now_ns);
     let role = role(packet, is_echo)?;
-    let found = if role.inserts() {
-        flow::find_or_insert(tables, key, now)
-    } else {
-        flow::find(tables, key).map(|flow| (flow, Inserted::Found))
-    };
-    let (flow, inserted) = found?;
+    let bucket = tables.flows(key.bucket(tables.flow_mask()))?;
+    let (flow, inserted) =
+        if role.inserts() { bucket.find_or_insert(key, now) } else { (bucket.find(key)?, Inserted::Found) };
     let sample = step(packet, flow, key.side, role, now_ns);
-    let is_due = sample.is_some() && flow.may_report((now_ns >> 23) as u8);
+    // Timestamps give a sample a millisecond; a handshake or an echo is one of few, and always worth its event.
+    let is_due =
+        sample.is_some_and(|sample| sample.method != Method::Timestamp || flow.may_report((now_ns >> 23) as u8));
     count_insertion(tables, packet.frame.device, inserted);
     let leg = Leg::of_answer(packet.frame.direction());
     Some((Match { sample: sample?, leg, device: packet.frame.device, protocol, ends }, is_due))

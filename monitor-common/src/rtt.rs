@@ -186,11 +186,12 @@ pub fn timestamp(
     if waiting.kind() == TIMESTAMP {
         let distance = waiting.distance(segment.tsecr);
         let is_acknowledged = segment.acknowledgment.wrapping_sub(flow.sequence[other]) as i32 > 0;
-        if distance == 0 && is_acknowledged {
+        let is_answer = distance == 0 && is_acknowledged;
+        if is_answer {
             at = now();
             sample = matched(waiting, flow.tunnel[other], Method::Timestamp, ticks(at));
         }
-        if distance > 0 || (distance == 0 && is_acknowledged) {
+        if is_answer || distance > 0 {
             flow.stamp[other] = waiting.close();
         }
     }

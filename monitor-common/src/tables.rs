@@ -4,8 +4,8 @@
 
 use crate::count::{Counters, Totals};
 use crate::event::Event;
+use crate::event::pending::Pending;
 use crate::flow::Bucket;
-use crate::report::Pending;
 use crate::tunnel::Tunnel;
 use crate::wire::geneve::Ports;
 
@@ -48,4 +48,40 @@ pub enum Next {
     RoundTrip,
     /// [`crate::report::report`].
     Report,
+}
+
+/// Returns the slot of `tunnel`, when it has one.
+#[inline(always)]
+pub(crate) fn find<T: Tables>(tables: &mut T, tunnel: &Tunnel, seed: u64) -> Option<u32> {
+    let first = tunnel.slot(seed, tables.tunnel_mask());
+    if tables.tunnel(first)?.is(tunnel) {
+        return Some(first);
+    }
+    let second = first ^ 1;
+    if tables.tunnel(second)?.is(tunnel) { Some(second) } else { None }
+}
+
+/// Returns the slot of `tunnel`, taking a free one for it when it has none.
+///
+/// Two processors that see a new tunnel at once both ask for the slot; the one that gets it writes the key. The
+/// other finds the slot taken, so a few packets of a new tunnel can be counted as untracked.
+#[inline(always)]
+pub(crate) fn find_or_claim<T: Tables>(tables: &mut T, tunnel: &Tunnel) -> Option<u32> {
+    let first = tunnel.slot(tables.seed(), tables.tunnel_mask());
+    for way in 0..2 {
+        let at = first ^ way;
+        let slot = tables.tunnel(at)?;
+        if slot.is(tunnel) {
+            return Some(at);
+        }
+        // A tunnel takes the first free slot of its two, and none is ever given back: behind a free one it is not.
+        if slot.is_free() {
+            if !tables.claim(at) {
+                return None;
+            }
+            tables.tunnel(at)?.occupy(tunnel);
+            return Some(at);
+        }
+    }
+    None
 }

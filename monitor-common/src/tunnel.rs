@@ -2,14 +2,13 @@
 //!
 //! A tunnel is (device, local address, peer, VNI). The table is direct-mapped with two ways; the key stands in the
 //! slot, and a slot that is taken stays taken. A tunnel that finds both ways taken is not tracked: its packets are
-//! counted as a whole ([`crate::count::Totals`]).
+//! counted as a whole.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::flow::mix;
 use crate::frame::Direction;
 use crate::packet::Address;
-use crate::tables::Tables;
 
 /// The largest table of tunnels, so that a slot number fits into 16 bits with
 /// [`crate::frame::UNTRACKED`] to spare.
@@ -50,7 +49,7 @@ impl Tunnel {
 
     /// Compares word by word, the ones that differ most often first; a derived comparison becomes a loop over bytes.
     #[inline(always)]
-    fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         self.identity == other.identity
             && self.peer.0[1] == other.peer.0[1]
             && self.local.0[1] == other.local.0[1]
@@ -58,53 +57,26 @@ impl Tunnel {
             && self.local.0[0] == other.local.0[0]
     }
 
+    /// Says whether the slot is free.
     #[inline(always)]
-    fn hash(&self, seed: u64) -> u64 {
+    pub fn is_free(&self) -> bool {
+        self.identity == 0
+    }
+
+    /// The first of its two slots in a table with one more than `mask` slots, a power of two; the other one is this
+    /// with the lowest bit flipped.
+    #[inline(always)]
+    pub fn slot(&self, seed: u64, mask: u32) -> u32 {
         let ends = self.local.0[1] ^ self.peer.0[1].rotate_left(32) ^ (self.local.0[0] ^ self.peer.0[0]).rotate_left(7);
-        mix(ends ^ self.identity.rotate_left(16) ^ seed)
+        mix(ends ^ self.identity.rotate_left(16) ^ seed) as u32 & mask
     }
-}
 
-/// Returns the slot of `tunnel`, when it has one.
-#[inline(always)]
-pub fn find<T: Tables>(tables: &mut T, tunnel: &Tunnel) -> Option<u32> {
-    let first = tunnel.hash(tables.seed()) as u32 & tables.tunnel_mask();
-    if tables.tunnel(first)?.is(tunnel) {
-        return Some(first);
+    /// Takes a free slot for `tunnel`. The identity comes last: until it is there, no other processor takes the slot
+    /// for this tunnel's.
+    #[inline(always)]
+    pub fn occupy(&mut self, tunnel: &Self) {
+        self.local = tunnel.local;
+        self.peer = tunnel.peer;
+        self.identity = tunnel.identity;
     }
-    let second = first ^ 1;
-    if tables.tunnel(second)?.is(tunnel) { Some(second) } else { None }
-}
-
-/// Returns the slot of `tunnel`, taking a free one for it when it has none.
-///
-/// Two processors that see a new tunnel at once both ask for the slot; the one that gets it writes the key. The
-/// other finds the slot taken, so a few packets of a new tunnel can be counted as untracked.
-#[inline(always)]
-pub fn find_or_claim<T: Tables>(tables: &mut T, tunnel: &Tunnel) -> Option<u32> {
-    let first = tunnel.hash(tables.seed()) as u32 & tables.tunnel_mask();
-    for way in 0..2 {
-        let slot = tables.tunnel(first ^ way)?;
-        if slot.is(tunnel) {
-            return Some(first ^ way);
-        }
-        // A tunnel takes the first free slot of its two, and none is ever given back: behind a free one it is not.
-        if slot.identity == 0 {
-            return claim(tables, first ^ way, tunnel);
-        }
-    }
-    None
-}
-
-#[inline(always)]
-fn claim<T: Tables>(tables: &mut T, at: u32, tunnel: &Tunnel) -> Option<u32> {
-    if !tables.claim(at) {
-        return None;
-    }
-    let slot = tables.tunnel(at)?;
-    // The identity last: until it is there, no other processor takes the slot for this tunnel's.
-    slot.local = tunnel.local;
-    slot.peer = tunnel.peer;
-    slot.identity = tunnel.identity;
-    Some(at)
 }

@@ -90,7 +90,12 @@ fn outer(context: &TcContext, direction: Direction) -> i32 {
         // SAFETY: the buffer has more than REACH bytes, and the length is at most that. A frame is never shorter than it says.
         unsafe { bpf_skb_load_bytes(context.skb.skb.cast(), 0, bytes.buffer(), bytes.length() as u32) };
     }
-    shell::outer(&TC_STEPS, context, bytes, &frame(context, direction));
+    let mut frame = frame(context, direction);
+    if frame.tag != 0 {
+        // SAFETY: the context is the one that the kernel gave to this program.
+        frame.tag = 1 << 16 | unsafe { (*context.skb.skb).vlan_tci };
+    }
+    shell::outer(&TC_STEPS, context, bytes, &frame);
     NEXT
 }
 
@@ -103,6 +108,7 @@ fn copied(length: u32) -> Option<Copied> {
     Some(Copied::new(buffer, if length < REACH as u32 { length as usize } else { REACH }, spare))
 }
 
+/// The frame; of a tag in the metadata only that it is there, which is all that the short way asks.
 #[inline(always)]
 fn frame(context: &TcContext, direction: Direction) -> Frame {
     let skb: *mut __sk_buff = context.skb.skb;
@@ -116,9 +122,6 @@ fn frame(context: &TcContext, direction: Direction) -> Frame {
         frame.segments = unsafe { (*skb).gso_segs };
     }
     // SAFETY: as above.
-    if unsafe { (*skb).vlan_present } != 0 {
-        // SAFETY: as above.
-        frame.tag = 1 << 16 | unsafe { (*skb).vlan_tci };
-    }
+    frame.tag = unsafe { (*skb).vlan_present };
     frame
 }

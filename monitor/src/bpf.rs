@@ -2,10 +2,12 @@
 
 pub mod attach;
 pub mod counters;
+#[cfg(feature = "diagnostics")]
+mod diagnostics;
 pub mod events;
 pub mod load;
 mod plain;
 pub mod trial;
 
 pub use attach::{Attachment, Ingress};
-pub use load::{Kernel, Sizes};
+pub use load::{Kernel, OBJECT, Sizes};

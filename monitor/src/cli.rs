@@ -34,7 +34,14 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub struct Common {
     /// UDP destination port of the tunnels; may be given up to four times.
-    #[arg(long = "port", env = "TUNMON_PORT", value_delimiter = ',', default_value = "6081", global = true)]
+    #[arg(
+        long = "port",
+        env = "TUNMON_PORT",
+        value_delimiter = ',',
+        default_value = "6081",
+        value_parser = clap::value_parser!(u16).range(1..),
+        global = true
+    )]
     pub ports: Vec<u16>,
     /// Form of the output; auto = text on a terminal, JSON lines on a pipe.
     #[arg(short, long, env = "TUNMON_OUTPUT", value_enum, default_value = "auto", global = true)]

@@ -1,7 +1,7 @@
 //! Failures that the user can do something about: one line of cause, one of what to do, and an exit code.
 
-use std::fmt;
 use std::process::ExitCode;
+use std::{fmt, io};
 
 /// A failure with advice.
 #[derive(Debug)]
@@ -52,8 +52,11 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Tells the user about an error and returns the exit code.
+/// Tells the user about an error and returns the exit code. That nobody reads on is none.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
     eprintln!("tunmon: {error:#}");
     ExitCode::from(error.downcast_ref::<Failure>().map_or(RUNTIME, |failure| failure.code))
 }

@@ -14,8 +14,11 @@ use crate::aggregate::{Aggregate, Limits};
 use crate::cli::{Common, Read};
 use crate::counts::{Consumed, Counts};
 use crate::export::{json, packet};
+use crate::failure::Failure;
 use crate::output::Printer;
 use crate::read::{self, DEVICE, Item, Options, Reading};
+
+const ADVICE: &str = "it has to be a pcap or pcapng file of Ethernet frames, such as tcpdump -w makes";
 
 /// Reads the capture that the command line names.
 pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
@@ -40,7 +43,8 @@ pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
         if result.is_ok() {
             result = analysis.take(item, &mut printer);
         }
-    })?;
+    });
+    let reading = reading.map_err(|error| Failure::runtime(format!("{error:#}"), ADVICE))?;
     result?;
     analysis.finish(&reading, &mut printer)
 }

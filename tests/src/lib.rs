@@ -4,7 +4,11 @@
 //! the same traffic without any of tunmon's code: [`tcpdump`] records it, [`tshark`] dissects it, [`oracle`] counts it,
 //! [`ping`] times it. [`tunmon`] runs the product beside them. Everything cleans up when it is dropped, and any number of
 //! tests may run side by side. All of it needs root; [`needs`] tells what is missing.
+//!
+//! [`bytecode`] proves things of the BPF object, and [`bench`] measures the programs; neither needs a laboratory.
 
+pub mod bench;
+pub mod bytecode;
 pub mod frame;
 pub mod lab;
 pub mod needs;

@@ -79,13 +79,19 @@ fn transport<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
     packet.source_port = header.source_port();
     packet.destination_port = header.destination_port();
     packet.udp_checksum = header.checksum();
-    if !ports.contains(packet.destination_port) {
+    if !is_tunnel(ports, packet.destination_port) {
         return;
     }
     packet.set_class(Class::Geneve);
     if let Err((reason, fault)) = tunnel(bytes, offset, header.length(), packet) {
         reject(packet, reason, Layer::Outer, fault);
     }
+}
+
+/// Says whether a tunnel ends at `port`. Out of line: the port is the packet's, or that of a quoted one.
+#[inline(never)]
+pub(super) fn is_tunnel(ports: Ports, port: u16) -> bool {
+    ports.contains(port)
 }
 
 /// Notes where the parse of a tunnel packet stopped. A header that was not captured, or an inner one that a later
@@ -132,13 +138,13 @@ fn tunnel<B: Bytes>(bytes: B, offset: usize, announced: u32, packet: &mut Packet
     if header.version() != 0 {
         return Err((Malformed::Version, Fault::invalid(Header::Geneve)));
     }
-    packet.options_length = header.options_length() as u16;
-    let payload = after + packet.options_length as usize;
+    let payload = after + header.options_length();
     if payload > end {
         let is_cut = packet.outer.more_fragments();
         let fault = if is_cut { Fault::cut(Header::Option) } else { Fault::invalid(Header::Option) };
         return Err((Malformed::Options, fault));
     }
+    packet.options_length = header.options_length() as u16;
     options(bytes, bytes.settle(after), packet)?;
     match header.protocol() {
         geneve::ETHERNET | ethernet::IPV4 | ethernet::IPV6 => {
@@ -199,7 +205,6 @@ fn options<B: Bytes>(bytes: B, mut offset: usize, packet: &mut Packet) -> Result
             packet.has_ovn = 1;
             packet.ovn_ports = data.be32::<0>();
         }
-        packet.option_count += 1;
         left -= option.length();
         offset = bytes.settle(offset + option.length());
     }

@@ -46,7 +46,7 @@ pub(super) fn outer_error<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet)
     packet.icmp_mtu = header.mtu(protocol);
     parse(bytes, offset + icmp::LENGTH, end, protocol, packet);
     let quote = &packet.quote;
-    if quote.has_ports != 0 && quote.ip.protocol == udp::PROTOCOL && ports.contains(quote.destination_port) {
+    if quote.has_ports != 0 && quote.ip.protocol == udp::PROTOCOL && outer::is_tunnel(ports, quote.destination_port) {
         packet.set_class(Class::IcmpError);
         vni(bytes, end, packet);
     }

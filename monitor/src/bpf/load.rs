@@ -16,7 +16,7 @@ use super::plain::Plain;
 use crate::failure::Failure;
 
 /// The object that build.rs compiled.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tunmon"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tunmon"));
 
 /// Bytes that the counters of all tunnels may take, over all possible processors.
 const COUNTERS_BUDGET: usize = 16 << 20;
@@ -61,6 +61,8 @@ fn prev_power_of_two(number: u32) -> u32 {
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
     pub(super) totals: PerCpuArray<MapData, Plain<Totals>>,
+    #[cfg(feature = "diagnostics")]
+    diagnostics: super::diagnostics::Reader,
     /// Says whether the variants for packets in several buffers were loaded (kernel 5.18).
     pub has_frags: bool,
     /// Sizes of the tables.
@@ -90,7 +92,20 @@ impl Kernel {
         // Kernels before 5.18 do not know the flag.
         let has_frags = load_chain(&mut ebpf, "XDP_FRAGS_STEPS", "tunmon_xdp_frag", ['f', 'f']).is_ok();
         let totals = ebpf.take_map("TOTALS").context("map TOTALS")?;
-        Ok(Self { totals: PerCpuArray::try_from(totals).context("map TOTALS")?, ebpf, has_frags, sizes })
+        Ok(Self {
+            totals: PerCpuArray::try_from(totals).context("map TOTALS")?,
+            #[cfg(feature = "diagnostics")]
+            diagnostics: super::diagnostics::reader(&mut ebpf)?,
+            ebpf,
+            has_frags,
+            sizes,
+        })
+    }
+
+    /// Logs what the programs have said, in builds with diagnostics.
+    pub fn log(&mut self) {
+        #[cfg(feature = "diagnostics")]
+        (self.diagnostics)();
     }
 
     /// Takes the ring buffer; there is one reader.

@@ -95,6 +95,7 @@ impl Session {
     /// Takes all events that are there.
     fn drain(&mut self, is_printed: bool, printer: &mut Printer) -> Result<()> {
         let Self { kernel, events, tunnels, devices, .. } = self;
+        kernel.log();
         let offset = if is_printed { boot_time() } else { Timestamp::UNIX_EPOCH };
         let mut result = Ok(());
         events.drain(|event| {

@@ -65,12 +65,16 @@ pub(super) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Braces by number: a brace between quotes counts for one where text is all that is looked at.
+pub(super) const OPEN: char = '\x7b';
+pub(super) const CLOSE: char = '\x7d';
+
 /// Where the test module at the end of a file begins, or the end of the file.
 fn tests_start(code: &str) -> usize {
     let is_tests = |&(at, mark): &(usize, &str)| {
         let item = code[at + mark.len()..].trim_start();
         // `mod tests;` has its code elsewhere and ends nothing here.
-        item.starts_with("mod ") && item.find(['{', ';']).is_some_and(|end| item[end..].starts_with('{'))
+        item.starts_with("mod ") && item.find([OPEN, ';']).is_some_and(|end| item[end..].starts_with(OPEN))
     };
     code.match_indices("#[cfg(test)]").find(is_tests).map_or(code.len(), |(at, _)| at)
 }

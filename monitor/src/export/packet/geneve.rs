@@ -47,11 +47,14 @@ pub(super) fn geneve(packet: &Packet, bytes: &[u8]) -> Geneve {
 /// As many options as the parser accepted, up to one whose data was not captured.
 fn options(packet: &Packet, bytes: &[u8]) -> Vec<Opt> {
     let mut offset = usize::from(packet.geneve_offset) + LENGTH;
-    let mut options = vec![];
-    for _ in 0..packet.option_count {
+    let (end_of_all, mut options) = (offset + usize::from(packet.options_length), vec![]);
+    while offset < end_of_all {
         let Some(window) = bytes.window::<OPTION_LENGTH>(offset) else { break };
         let header = OptionHeader(window);
         let end = offset + header.length();
+        if end > end_of_all {
+            break;
+        }
         let Some(data) = bytes.get(offset + OPTION_LENGTH..end) else { break };
         options.push(Opt {
             class: format!("0x{:04x}", header.class()),
