@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use monitor::counts::Counts;
-use monitor_common::count::{Matches, Outcome, Totals};
+use monitor_common::count::totals::Outcome;
+use monitor_common::count::{Matches, Totals};
 use monitor_common::event::{Any, Kind};
 use monitor_common::packet::Packet;
 
