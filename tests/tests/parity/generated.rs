@@ -62,7 +62,7 @@ fn conversation(rng: &mut Rng, programs: &[Program]) -> Vec<Step> {
         let program = rng.pick(programs);
         let (ends, ports) = if program == Program::TcTx { ([1, 2], [client, 443]) } else { ([2, 1], [443, client]) };
         let (protocol, payload) = if rng.once_in(4) {
-            (ICMP, icmp(rng.pick(&[8, 0]), 0, u32::from(client) << 16 | number / 4, &[0; 24]))
+            (ICMP, icmp(rng.pick(&[8, 0]), 0, (u32::from(client) << 16) | (number / 4), &[0; 24]))
         } else {
             (TCP, data(ports, number))
         };
