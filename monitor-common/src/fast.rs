@@ -1,7 +1,7 @@
 //! The short way: packets that are not ours, and the tunnel packets that nearly all of ours are.
 //!
 //! It either finishes a packet, with exactly the effects of [`crate::packet::parse`] and
-//! [`crate::account::account`], or declines it before any effect. It takes IPv4 without options and IPv6 without
+//! [`crate::account::account`] and [`crate::round_trip::round_trip`], or declines it before any effect. It takes IPv4 without options and IPv6 without
 //! extension headers, no outer fragment, no Geneve option or a single one of one word, and inside UDP, or TCP with the
 //! timestamps where Linux puts them. A packet that is not ours leaves after one look at its headers.
 
@@ -90,6 +90,7 @@ fn round_trip<T: Tables>(
 ) -> Result<Role, Exit> {
     let ends = [(inner.source, segment.source_port), (inner.destination, segment.destination_port)];
     let key = Key::new(seed, (outer.source, outer.destination), ends, tcp::PROTOCOL);
+    let is_limited = tables.limits_events();
     let index = key.bucket(tables.flow_mask());
     let Some(flow) = tables.flows(index).and_then(|bucket| bucket.find(key)) else {
         let is_new = segment.has_payload && segment.timestamps.is_some();
@@ -103,7 +104,7 @@ fn round_trip<T: Tables>(
     let segment = Segment { tsval, tsecr, sequence, acknowledgment, has_payload };
     let (sample, now_ns) = rtt::timestamp(flow, key.side, segment, slot, now);
     let Some(sample) = sample else { return Ok(Role::Plain) };
-    let is_due = flow.may_report((now_ns >> 23) as u8);
+    let is_due = flow.may_report((now_ns >> 23) as u8) || !is_limited;
     let leg = Leg::of_answer(frame.direction());
     let found = Match { sample, leg, device: frame.device, protocol: tcp::PROTOCOL, ends };
     count(tables, &found);

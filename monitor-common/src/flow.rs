@@ -3,7 +3,7 @@
 //! A flow is (unordered pair of tunnel endpoints, unordered pair of inner address and port, protocol): the two
 //! directions of an OVN conversation carry different VNIs, so the VNI is no part of it. One entry serves both
 //! directions and fills half a cache line; a bucket of two entries is one line, so a packet costs one look-up. Of
-//! the key only a hash is kept, which 16 bits of bucket and 24 bits of tag represent.
+//! the key only a hash is kept, of which the bucket and 23 bits of tag are left.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 

@@ -23,6 +23,7 @@ pub struct HeapTables {
     fragments: Vec<u64>,
     totals: Vec<Totals>,
     pending: Pending,
+    limits_events: bool,
     events: VecDeque<Any>,
     capacity: usize,
 }
@@ -46,9 +47,16 @@ impl HeapTables {
             fragments: vec![0; fragment::SLOTS as usize],
             totals: vec![Totals::default(); DEVICES as usize],
             pending: Pending::default(),
+            limits_events: true,
             events: VecDeque::new(),
             capacity,
         }
+    }
+
+    /// The same, with an event for all that is worth one.
+    #[must_use]
+    pub fn without_limits(self) -> Self {
+        Self { limits_events: false, ..self }
     }
 
     /// Default tables with `buckets` of two flows.
@@ -108,6 +116,10 @@ impl Tables for HeapTables {
 
     fn flow_mask(&self) -> u32 {
         self.flows.len() as u32 - 1
+    }
+
+    fn limits_events(&self) -> bool {
+        self.limits_events
     }
 
     fn totals(&mut self, device: u32) -> Option<&mut Totals> {

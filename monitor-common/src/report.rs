@@ -68,7 +68,8 @@ fn icmp_error<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
 
 #[inline(always)]
 fn send<T: Tables, E: Event>(tables: &mut T, (device, tunnel, now_ns): (u32, u16, u64), make: impl FnOnce(Head) -> E) {
-    if !tables.totals(device).is_some_and(|totals| totals.outcome(E::KIND).admit(now_ns)) {
+    let is_limited = tables.limits_events();
+    if !tables.totals(device).is_some_and(|totals| totals.outcome(E::KIND).admit(now_ns, is_limited)) {
         return;
     }
     let head = Head { at_ns: now_ns, device, kind: E::KIND as u16, tunnel };

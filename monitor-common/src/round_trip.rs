@@ -45,13 +45,15 @@ fn look<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Option<(Matc
     let key = Key::new(tables.seed(), (packet.outer.source, packet.outer.destination), ends, protocol);
     let now = rtt::ticks(now_ns);
     let role = role(packet, is_echo)?;
+    let is_limited = tables.limits_events();
     let bucket = tables.flows(key.bucket(tables.flow_mask()))?;
     let (flow, inserted) =
         if role.inserts() { bucket.find_or_insert(key, now) } else { (bucket.find(key)?, Inserted::Found) };
     let sample = step(packet, flow, key.side, role, now_ns);
     // Timestamps give a sample a millisecond; a handshake or an echo is one of few, and always worth its event.
-    let is_due =
-        sample.is_some_and(|sample| sample.method != Method::Timestamp || flow.may_report((now_ns >> 23) as u8));
+    let is_due = sample.is_some_and(|sample| {
+        sample.method != Method::Timestamp || flow.may_report((now_ns >> 23) as u8) || !is_limited
+    });
     count_insertion(tables, packet.frame.device, inserted);
     let leg = Leg::of_answer(packet.frame.direction());
     Some((Match { sample: sample?, leg, device: packet.frame.device, protocol, ends }, is_due))

@@ -19,6 +19,8 @@ pub trait Tables {
     fn tunnel_mask(&self) -> u32;
     /// Buckets of the table of flows, minus 1; a power of two.
     fn flow_mask(&self) -> u32;
+    /// Says whether events are limited in rate; a capture waits for its reader.
+    fn limits_events(&self) -> bool;
     /// The totals of a device.
     fn totals(&mut self, device: u32) -> Option<&mut Totals>;
     /// The slot of the table of tunnels at an index, shared by all processors.

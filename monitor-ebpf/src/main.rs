@@ -1,7 +1,7 @@
 //! The kernel programs of tunmon: thin shells over the pipeline of `monitor-common`.
 //!
-//! Each hook has three programs. The first takes the short way, on which nearly every packet is finished. The other
-//! two are the long way, parse and account, each reached by a tail call and each with a verifier budget of its own.
+//! Each hook begins with a program of its own, the short way, on which nearly every packet is finished. The others are
+//! the steps of the long way, each reached by a tail call and each with a verifier budget of its own.
 //! Whatever happens, XDP returns `XDP_PASS` and TC returns −1 (`TC_ACT_UNSPEC`, `TCX_NEXT`): nothing here can change,
 //! delay or drop a packet.
 #![no_std]

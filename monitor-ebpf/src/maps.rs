@@ -139,6 +139,11 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn limits_events(&self) -> bool {
+        true
+    }
+
+    #[inline(always)]
     fn totals(&mut self, device: u32) -> Option<&mut Totals> {
         // SAFETY: as for `packet`.
         TOTALS.get_ptr_mut(device & (DEVICES - 1)).map(|totals| unsafe { &mut *totals })

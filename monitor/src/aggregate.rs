@@ -82,6 +82,7 @@ impl Aggregate {
             vnis: sums.vnis.iter().map(|(vni, counters)| self.vni(*vni, counters, span)).collect(),
             peers: sums.peers.iter().map(|(peer, counters)| self.peer(*peer, counters, span)).collect(),
             other: sums.other,
+            other_peers: sums.other_peers,
             accounting: accounting::accounting(&sums.totals, consumed),
         }
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::bpf::Ingress;
@@ -47,7 +48,7 @@ pub struct Common {
     #[arg(short, long, env = "TUNMON_OUTPUT", value_enum, default_value = "auto", global = true)]
     pub output: Output,
     /// Also print every event that was read: samples, fragments, ICMP errors.
-    #[arg(long, env = "TUNMON_EVENTS", global = true)]
+    #[arg(long, env = "TUNMON_EVENTS", value_parser = FalseyValueParser::new(), global = true)]
     pub events: bool,
     /// Time between reports.
     #[arg(long, env = "TUNMON_INTERVAL", value_parser = duration, default_value = "2s", global = true)]
@@ -65,7 +66,7 @@ pub struct Common {
     #[arg(long, env = "TUNMON_MAX_FLOWS", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(2..=16_777_216), global = true)]
     pub max_flows: u32,
     /// What is logged to standard error: error, warn, info, debug, trace, or a filter.
-    #[arg(long = "log", env = "TUNMON_LOG", default_value = "warn", global = true)]
+    #[arg(long = "log", env = "TUNMON_LOG", value_parser = crate::log::filter, default_value = "warn", global = true)]
     pub log: String,
 }
 
@@ -85,7 +86,7 @@ pub enum Command {
 /// Options of `read`.
 #[derive(Debug, Args)]
 pub struct Read {
-    /// The capture.
+    /// The capture; - is standard input.
     pub file: PathBuf,
     /// This node's tunnel address(es), which decide what is received and what is transmitted; default: the endpoint of
     /// most tunnel packets.

@@ -2,6 +2,7 @@
 
 use monitor_common::count::{Counters, Totals};
 use monitor_common::heap::HeapTables;
+use monitor_common::packet::Class;
 use monitor_common::tunnel::Tunnel;
 
 /// All counts of one device since the start.
@@ -23,6 +24,20 @@ pub struct Tracked {
 }
 
 impl Counts {
+    /// The counts as of one moment, although the maps were read one after the other while packets went on: the tunnels
+    /// were read last, so what they hold is what there is of class `geneve`, and an event that was wanted but not yet
+    /// decided upon is left to the next time. At rest this changes nothing.
+    pub fn settled(mut self) -> Self {
+        for direction in 0..2 {
+            let tracked: u64 = self.tunnels.iter().map(|tracked| tracked.counters.traffic[direction].packets).sum();
+            self.totals.classes[direction][Class::Geneve as usize] = tracked + self.totals.untracked[direction][0];
+        }
+        for outcome in &mut self.totals.events {
+            outcome.wanted = outcome.submitted + outcome.ring_full + outcome.rate_limited;
+        }
+        self
+    }
+
     /// The counts of `device` in tables that were filled by a capture.
     pub fn of(tables: &HeapTables, device: u32) -> Self {
         let tunnels = tables

@@ -31,7 +31,12 @@ impl Device {
             let there = names().join(", ");
             return Err(Failure::usage(format!("no network device {name:?}"), format!("there are: {there}")).into());
         }
-        Ok(Self { name: name.to_owned(), index, mtu: mtu(name)?, addresses: addresses(name)? })
+        if !matches!(request(name, libc::SIOCGIFHWADDR)?.hardware(), libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK) {
+            let advice = "watch the device below it, on which the tunnel packets leave";
+            return Err(Failure::usage(format!("{name} carries no Ethernet frames"), advice).into());
+        }
+        let mtu = request(name, libc::SIOCGIFMTU)?.mtu();
+        Ok(Self { name: name.to_owned(), index, mtu, addresses: addresses(name)? })
     }
 
     /// The device that owns the default route, or the only one that is not the loopback.
@@ -66,23 +71,39 @@ pub fn name_of(index: u32) -> Option<String> {
     (!found.is_null()).then(|| unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned())
 }
 
-fn mtu(name: &str) -> Result<u32> {
+/// The kernel's answer to a question about a device.
+struct Answer(libc::ifreq);
+
+impl Answer {
+    fn mtu(&self) -> u32 {
+        // SAFETY: the answer to SIOCGIFMTU is an integer; any bits are one.
+        unsafe { self.0.ifr_ifru.ifru_mtu }.unsigned_abs()
+    }
+
+    /// Kind of the hardware (ARPHRD).
+    fn hardware(&self) -> u16 {
+        // SAFETY: the answer to SIOCGIFHWADDR is an address, whose family is an integer; any bits are one.
+        unsafe { self.0.ifr_ifru.ifru_hwaddr.sa_family }
+    }
+}
+
+fn request(name: &str, question: libc::Ioctl) -> Result<Answer> {
     // SAFETY: all zero is a valid request.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = from as libc::c_char;
     }
     // SAFETY: a socket is opened, asked and closed; the request outlives the call.
-    let (result, mtu) = unsafe {
+    let result = unsafe {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
-        let result = libc::ioctl(socket, libc::SIOCGIFMTU, &raw mut request);
+        let result = libc::ioctl(socket, question, &raw mut request);
         libc::close(socket);
-        (result, request.ifr_ifru.ifru_mtu)
+        result
     };
     if result != 0 {
-        return Err(std::io::Error::last_os_error()).with_context(|| format!("the MTU of {name}"));
+        return Err(std::io::Error::last_os_error()).with_context(|| format!("the properties of {name}"));
     }
-    Ok(mtu.unsigned_abs())
+    Ok(Answer(request))
 }
 
 fn addresses(name: &str) -> Result<Vec<IpAddr>> {

@@ -1,7 +1,7 @@
 //! Failures that the user can do something about: one line of cause, one of what to do, and an exit code.
 
 use std::process::ExitCode;
-use std::{fmt, io};
+use std::{fmt, fs, io};
 
 /// A failure with advice.
 #[derive(Debug)]
@@ -38,10 +38,22 @@ impl Failure {
     /// The process lacks the rights to load and attach programs.
     pub fn privilege() -> Self {
         Self::kernel(
-            "no right to load BPF programs (needs CAP_BPF and CAP_NET_ADMIN)",
+            "no right to load BPF programs (needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)",
             "run it as root: sudo tunmon …; without rights: tunmon read FILE.pcap",
         )
     }
+}
+
+/// Says whether the process has the rights that [`Failure::privilege`] names.
+pub fn is_privileged() -> bool {
+    const NET_ADMIN: u64 = 1 << 12;
+    const SYS_ADMIN: u64 = 1 << 21;
+    const PERFMON: u64 = 1 << 38;
+    const BPF: u64 = 1 << 39;
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let held = effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    held & NET_ADMIN != 0 && (held & SYS_ADMIN != 0 || held & (PERFMON | BPF) == PERFMON | BPF)
 }
 
 impl fmt::Display for Failure {

@@ -2,8 +2,13 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Begins logging what `filter` lets through; a filter that cannot be read lets warnings through.
+/// Begins logging what `filter` lets through.
 pub fn init(filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::new(filter);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+/// Checks a filter, such as `warn` or `monitor=debug`.
+pub(crate) fn filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }

@@ -1,6 +1,7 @@
 //! The command `read`: a capture through the same code, shown in the same forms.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -33,7 +34,7 @@ pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
         is_printing_events: common.events,
     };
     let options = Options {
-        file: command.file.clone(),
+        file: if command.file == Path::new("-") { "/dev/stdin".into() } else { command.file.clone() },
         local: command.local.clone(),
         ports: common.ports.clone(),
         packets: command.packets,

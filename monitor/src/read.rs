@@ -134,7 +134,7 @@ fn observe_all(
     on: &mut impl FnMut(Item<'_>),
 ) -> Result<Reading> {
     let ports = Ports::new(&options.ports);
-    let tables = HeapTables::new(ports, 0, TUNNELS, FLOWS, usize::MAX);
+    let tables = HeapTables::new(ports, 0, TUNNELS, FLOWS, usize::MAX).without_limits();
     let mut reading = Reading { tables, frames: 0, first_ns: None, last_ns: None, local, truncated_at: None };
     let is_local: Vec<Address> = reading.local.iter().copied().map(Address::from).collect();
     let (mut capture, mut packet) = (Capture::new(source)?, Packet::default());

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use monitor_common::count;
 use serde::Serialize;
 
 /// One device over some time.
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub peers: Vec<Peer>,
     /// The tunnel packets of all other VNIs.
     pub other: Traffic,
+    /// The tunnel packets of all other peers.
+    pub other_peers: Traffic,
     /// Everything that was seen, by what became of it.
     pub accounting: Accounting,
 }
@@ -35,6 +38,24 @@ pub struct Traffic {
     pub tx_packets: u64,
     /// Bytes transmitted.
     pub tx_bytes: u64,
+}
+
+impl Traffic {
+    /// Adds what was counted per direction.
+    pub(crate) fn add(&mut self, [rx, tx]: &[count::Traffic; 2]) {
+        self.rx_packets += rx.packets;
+        self.rx_bytes += rx.bytes;
+        self.tx_packets += tx.packets;
+        self.tx_bytes += tx.bytes;
+    }
+
+    /// Takes away what was counted before.
+    pub(crate) fn subtract(&mut self, before: Self) {
+        self.rx_packets -= before.rx_packets;
+        self.rx_bytes -= before.rx_bytes;
+        self.tx_packets -= before.tx_packets;
+        self.tx_bytes -= before.tx_bytes;
+    }
 }
 
 /// Packets that were fragments.

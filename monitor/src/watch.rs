@@ -2,8 +2,8 @@
 
 mod session;
 
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
 use anyhow::{Context, Result};
 use monitor_common::count::DEVICES;
@@ -14,7 +14,7 @@ use crate::cli::{Cli, Common};
 use crate::demo::{Demo, Fault};
 use crate::device::Device;
 use crate::export::json::{self, Start, StartDevice};
-use crate::failure::Failure;
+use crate::failure::{Failure, is_privileged};
 use crate::output::Printer;
 use session::Session;
 
@@ -26,6 +26,9 @@ pub(crate) fn devices(cli: &Cli) -> Result<()> {
 
 /// Makes the demo's tunnel and watches its first node.
 pub(crate) fn demo(cli: &Cli, fault: Fault) -> Result<()> {
+    if !is_privileged() {
+        return Err(Failure::privilege().into());
+    }
     let demo = Demo::start(fault)?;
     eprintln!("{}", demo.description());
     // A thread of its own, so that the demo is torn down in the namespace where it was made.
@@ -43,6 +46,9 @@ fn resolve(names: &[String]) -> Result<Vec<Device>> {
     let mut devices = Vec::<Device>::new();
     for name in names {
         let device = if name == "auto" { Device::default_route()? } else { Device::named(name)? };
+        if devices.iter().any(|other| other.index == device.index) {
+            continue;
+        }
         let clash = devices.iter().find(|other| other.index % DEVICES == device.index % DEVICES);
         if let Some(other) = clash {
             let cause = format!("{} and {} cannot be watched by one tunmon", other.name, device.name);
@@ -63,7 +69,10 @@ fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &mut P
     let attachments = devices.iter().map(|device| kernel.attach(device, ingress)).collect::<Result<Vec<_>>>()?;
     let start = Start {
         version: env!("CARGO_PKG_VERSION"),
+        kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
         table_bytes: sizes.bytes(),
+        tunnels_max: sizes.tunnels,
+        flows_max: sizes.buckets * 2,
         devices: attachments.iter().map(start_device).collect(),
     };
     printer.text(&greeting(&start, options.interval))?;
@@ -85,7 +94,7 @@ fn start_device(attachment: &crate::bpf::Attachment) -> StartDevice {
 }
 
 fn greeting(start: &Start, interval: Duration) -> String {
-    let mut text = format!("tunmon {}  tables {} MiB\n", start.version, start.table_bytes >> 20);
+    let mut text = format!("tunmon {}  kernel {}\n", start.version, start.kernel);
     for device in &start.devices {
         let addresses: Vec<String> = device.addresses.iter().map(ToString::to_string).collect();
         let hooks = format!("in {}, out {}", device.ingress, device.egress);
@@ -94,5 +103,11 @@ fn greeting(start: &Start, interval: Duration) -> String {
             text += &format!("    passed over {refused}\n");
         }
     }
+    text += &format!(
+        "  room for {} tunnels and {} flows in {} MiB\n",
+        start.tunnels_max,
+        start.flows_max,
+        start.table_bytes >> 20
+    );
     text + &format!("collecting... first report in {interval:?}; Ctrl-C: summary\n")
 }

@@ -31,13 +31,13 @@ pub struct Outcome {
 const BURST: u32 = 16;
 
 impl Outcome {
-    /// Counts an event that is wanted at `now_ns`; says whether the rate allows it.
+    /// Counts an event that is wanted at `now_ns`; says whether the rate allows it, if it is limited.
     #[inline(always)]
-    pub fn admit(&mut self, now_ns: u64) -> bool {
+    pub fn admit(&mut self, now_ns: u64, is_limited: bool) -> bool {
         self.wanted += 1;
         let period = (now_ns >> 20) as u32;
         let used = if (self.limit >> 32) as u32 == period { self.limit as u32 } else { 0 };
-        if used >= BURST {
+        if is_limited && used >= BURST {
             self.rate_limited += 1;
             return false;
         }
@@ -172,11 +172,11 @@ mod tests {
     fn a_burst_of_events_is_limited_and_every_event_is_accounted_for() {
         let mut outcome = Outcome::default();
         for event in 0..100 {
-            if outcome.admit(event * 1000) {
+            if outcome.admit(event * 1000, true) {
                 outcome.offered(event % 2 == 0);
             }
         }
         assert_eq!((outcome.wanted, outcome.submitted + outcome.ring_full, outcome.rate_limited), (100, 16, 84));
-        assert!(outcome.admit(1 << 21));
+        assert!(outcome.admit(1 << 21, true));
     }
 }

@@ -128,7 +128,9 @@ impl<W: Window<OPTION_LENGTH>> OptionHeader<W> {
     /// Says whether this is OVN's option of logical ports, with its four bytes of data.
     #[inline(always)]
     pub fn is_ovn(self) -> bool {
-        self.class() == OVN_CLASS && self.kind() == OVN_TYPE && self.length() == 8
+        const RESERVED: u32 = 0xe0;
+        const HEADER: u32 = (OVN_CLASS as u32) << 16 | (OVN_TYPE as u32) << 8 | 1;
+        self.0.be32::<0>() & !RESERVED == HEADER
     }
 }
 
@@ -162,6 +164,14 @@ mod tests {
         assert!(Ports::new(&[6081]).contains(6081) && !Ports::new(&[6081]).contains(0));
         let ports = Ports::new(&[6081, 7000, 8000, 9000]);
         assert!([6081, 7000, 8000, 9000].into_iter().all(|port| ports.contains(port)));
+    }
+
+    #[test]
+    fn ovns_option_is_known_by_class_type_and_length() {
+        assert!(OptionHeader(&[1, 2, 0x80, 0x01]).is_ovn() && OptionHeader(&[1, 2, 0x80, 0xe1]).is_ovn());
+        for other in [[1, 2, 0x80, 0x02], [1, 2, 0x00, 0x01], [1, 3, 0x80, 0x01]] {
+            assert!(!OptionHeader(&other).is_ovn());
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The counts of all tunnels, summed per VNI and per peer.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
@@ -7,7 +8,7 @@ use std::net::IpAddr;
 use monitor_common::count::{Counters, Totals};
 
 use super::Limits;
-use crate::counts::Counts;
+use crate::counts::{Counts, Tracked};
 use crate::snapshot::Traffic;
 
 /// Sums of one device.
@@ -17,13 +18,15 @@ pub(super) struct Sums {
     pub(super) vnis: BTreeMap<u32, Counters>,
     pub(super) peers: BTreeMap<IpAddr, Counters>,
     pub(super) other: Traffic,
+    pub(super) other_peers: Traffic,
     pub(super) totals: Totals,
 }
 
 impl Sums {
     pub(super) fn new(limits: Limits) -> Self {
         let (vnis, peers) = (BTreeMap::new(), BTreeMap::new());
-        Self { limits, vnis, peers, other: Traffic::default(), totals: Totals::default() }
+        let (other, other_peers, totals) = (Traffic::default(), Traffic::default(), Totals::default());
+        Self { limits, vnis, peers, other, other_peers, totals }
     }
 
     /// Takes the place of the old sums; a VNI or peer that was told apart stays so.
@@ -33,16 +36,18 @@ impl Sums {
         self.totals = counts.totals;
         let [[rx_packets, rx_bytes], [tx_packets, tx_bytes]] = counts.totals.untracked;
         self.other = Traffic { rx_packets, rx_bytes, tx_packets, tx_bytes };
-        for tracked in &counts.tunnels {
+        self.other_peers = self.other;
+        // Those with most packets first: when there are too many, they are told apart.
+        let mut tunnels: Vec<&Tracked> = counts.tunnels.iter().collect();
+        tunnels.sort_by_key(|tracked| Reverse(tracked.counters.traffic.iter().map(|one| one.packets).sum::<u64>()));
+        for tracked in tunnels {
             let (vni, peer) = (tracked.tunnel.vni(), tracked.tunnel.peer.ip());
             if !merge(&mut self.vnis, vni, self.limits.max_vnis, &tracked.counters) {
-                let [rx, tx] = &tracked.counters.traffic;
-                self.other.rx_packets += rx.packets;
-                self.other.rx_bytes += rx.bytes;
-                self.other.tx_packets += tx.packets;
-                self.other.tx_bytes += tx.bytes;
+                self.other.add(&tracked.counters.traffic);
             }
-            merge(&mut self.peers, peer, self.limits.max_peers, &tracked.counters);
+            if !merge(&mut self.peers, peer, self.limits.max_peers, &tracked.counters) {
+                self.other_peers.add(&tracked.counters.traffic);
+            }
         }
     }
 
@@ -55,11 +60,8 @@ impl Sums {
         for (peer, counters) in &mut difference.peers {
             subtract(counters, before.peers.get(peer));
         }
-        let other = &mut difference.other;
-        other.rx_packets -= before.other.rx_packets;
-        other.rx_bytes -= before.other.rx_bytes;
-        other.tx_packets -= before.other.tx_packets;
-        other.tx_bytes -= before.other.tx_bytes;
+        difference.other.subtract(before.other);
+        difference.other_peers.subtract(before.other_peers);
         difference.totals.subtract(&before.totals);
         difference
     }

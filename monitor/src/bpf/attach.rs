@@ -69,9 +69,10 @@ impl Kernel {
 
     fn attach_xdp(&mut self, device: &Device, mode: XdpMode) -> Result<Link> {
         match self.attach_xdp_program("tunmon_xdp", device, mode) {
-            // The packets of this MTU do not fit into one buffer. Never with generic XDP: it panics some kernels.
-            Err(error) if mode == XdpMode::Driver && self.has_frags && is_size(&error) => {
-                self.attach_xdp_program("tunmon_xdp_frag", device, mode)
+            // Packets of this MTU may not fit into one buffer, which each driver says with an error of its own. Never
+            // with generic XDP: it panics some kernels.
+            Err(error) if mode == XdpMode::Driver && self.has_frags && device.mtu > ONE_BUFFER => {
+                self.attach_xdp_program("tunmon_xdp_frag", device, mode).map_err(|_| error)
             }
             result => result,
         }
@@ -99,9 +100,11 @@ impl Kernel {
         // It may be there already, ours or not: either way the filter finds its place.
         let _ = qdisc_add_clsact(&device.name);
         let options = NlOptions { priority: PRIORITY, handle: TcHandle::new(0, 0x6081), ..NlOptions::default() };
-        let id = program
-            .attach_with_options(&device.name, hook, TcAttachOptions::Netlink(options))
-            .with_context(|| format!("attaching to clsact of {}", device.name))?;
+        let id = program.attach_with_options(&device.name, hook, TcAttachOptions::Netlink(options)).map_err(|_| {
+            let cause = format!("a filter with our priority {PRIORITY} is in clsact of {}", device.name);
+            let advice = "of a tunmon that was killed or still runs; end it, or: tc filter del dev … pref 49081";
+            Failure::kernel(cause, advice)
+        })?;
         Ok((Link::Tc(program.take_link(id)?), "clsact"))
     }
 }
@@ -112,17 +115,14 @@ fn explain_xdp(device: &Device, error: ProgramError) -> anyhow::Error {
     match call.io_error.raw_os_error() {
         Some(libc::EBUSY | libc::EEXIST) => anyhow!("another XDP program is attached to {name}"),
         Some(libc::EOPNOTSUPP) => anyhow!("the driver of {name} has no native XDP"),
-        Some(libc::ERANGE) => anyhow!("{TOO_LARGE} {} of {name}", device.mtu),
+        Some(libc::ERANGE) => anyhow!("native XDP does not fit the MTU {} of {name}", device.mtu),
         Some(libc::EPERM) => Failure::privilege().into(),
         _ => anyhow!("{}", call.io_error),
     }
 }
 
-const TOO_LARGE: &str = "native XDP does not fit the MTU";
-
-fn is_size(error: &anyhow::Error) -> bool {
-    error.to_string().starts_with(TOO_LARGE)
-}
+/// An MTU up to which every driver with native XDP takes programs that see one buffer.
+const ONE_BUFFER: u32 = 1500;
 
 fn refuse(device: &Device) -> impl Fn(anyhow::Error) -> anyhow::Error {
     let name = device.name.clone();

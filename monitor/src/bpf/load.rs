@@ -13,7 +13,7 @@ use monitor_common::tunnel::{MAX_SLOTS, Tunnel};
 use monitor_common::wire::geneve::Ports;
 
 use super::plain::Plain;
-use crate::failure::Failure;
+use crate::failure::{Failure, is_privileged};
 
 /// The object that build.rs compiled.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tunmon"));
@@ -177,7 +177,7 @@ fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<()> {
 
 fn explain(error: EbpfError) -> anyhow::Error {
     let text = error_chain(&error);
-    if text.contains("os error 1)") {
+    if !is_privileged() {
         return Failure::privilege().into();
     }
     anyhow!("creating the BPF maps: {text}")
@@ -185,7 +185,7 @@ fn explain(error: EbpfError) -> anyhow::Error {
 
 fn explain_program(name: &str, error: ProgramError) -> anyhow::Error {
     if let ProgramError::LoadError { io_error, verifier_log } = &error {
-        if io_error.raw_os_error() == Some(libc::EPERM) {
+        if !is_privileged() {
             return Failure::privilege().into();
         }
         tracing::debug!(program = name, log = %verifier_log, "rejected");

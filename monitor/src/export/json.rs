@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use monitor_common::event::{self, Any};
+use monitor_common::frame::Direction;
 use monitor_common::tunnel::Tunnel;
 use serde::Serialize;
 
@@ -34,8 +35,14 @@ pub struct Record<'a, T> {
 pub struct Start {
     /// Version of tunmon.
     pub version: &'static str,
+    /// Release of the running kernel.
+    pub kernel: String,
     /// Memory of the kernel's tables.
     pub table_bytes: usize,
+    /// Tunnels (device, local address, peer, VNI) that have room in them.
+    pub tunnels_max: u32,
+    /// Flows that have room in them.
+    pub flows_max: u32,
     /// The devices.
     pub devices: Vec<StartDevice>,
 }
@@ -152,7 +159,7 @@ impl<'a> Event<'a> {
                 kind: event::Kind::IcmpError.name(),
                 device,
                 vni: (error.has_vni != 0).then_some(error.vni),
-                peer: Some(Endpoint { ip: error.destination.ip() }),
+                peer: Some(Endpoint { ip: quoted_peer(error) }),
                 detail: icmp_detail(error),
             },
         }
@@ -187,9 +194,17 @@ fn icmp_detail(error: &event::IcmpError) -> Detail {
     }
 }
 
+/// The other end of the quoted packet: of an error that we send ourselves, its source.
+fn quoted_peer(error: &event::IcmpError) -> IpAddr {
+    match event::direction(error.direction) {
+        Direction::Rx => error.destination.ip(),
+        Direction::Tx => error.source.ip(),
+    }
+}
+
 fn direction(index: u8) -> &'static str {
     match event::direction(index) {
-        monitor_common::frame::Direction::Rx => "rx",
-        monitor_common::frame::Direction::Tx => "tx",
+        Direction::Rx => "rx",
+        Direction::Tx => "tx",
     }
 }

@@ -24,7 +24,9 @@ pub(crate) fn summary(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     let title = format!("--- tunmon summary: {}, {:.1} s ", snapshot.device, snapshot.interval_seconds);
     let _ = writeln!(text, "{title:-<79}");
-    tables(&mut text, snapshot, "");
+    if snapshot.accounting.classes.get("geneve").is_some_and(|packets| *packets != 0) {
+        tables(&mut text, snapshot, "");
+    }
     accounting(&mut text, snapshot);
     text
 }
@@ -63,8 +65,10 @@ fn overhead(peer: &Peer) -> String {
 }
 
 fn row(text: &mut String, snapshot: &Snapshot, name: &str, traffic: Traffic, rtt: &[Rtt], last: (&str, u64)) {
-    let seconds = snapshot.interval_seconds.max(1e-9);
-    let [rx, tx] = [traffic.rx_packets, traffic.tx_packets].map(|packets| short(packets as f64 / seconds));
+    let seconds = snapshot.interval_seconds;
+    // Of a moment there is no rate.
+    let rate = |packets: u64| if seconds > 1e-3 { short(packets as f64 / seconds) } else { "-".to_owned() };
+    let [rx, tx] = [traffic.rx_packets, traffic.tx_packets].map(rate);
     let [(remote50, remote99), (local50, local99)] = ["remote", "local"].map(|leg| quantiles(rtt, leg));
     let fragments = if last.1 == 0 { "-".to_owned() } else { short(last.1 as f64) };
     if name.len() > 17 {

@@ -1,8 +1,9 @@
 //! Numbers in few characters.
 
-/// A rate or count: `999`, `48.1k`, `1.2M`.
+/// A rate or count: `0.3`, `999`, `48.1k`, `1.2M`.
 pub(super) fn short(number: f64) -> String {
     match number {
+        n if n > 0.0 && n < 0.95 => format!("{:.1}", n.max(0.1)),
         n if n < 999.5 => format!("{n:.0}"),
         n if n < 999_500.0 => format!("{:.1}k", n / 1e3),
         n if n < 999_500_000.0 => format!("{:.1}M", n / 1e6),
@@ -48,7 +49,8 @@ mod tests {
 
     #[test]
     fn numbers_stay_short() {
-        assert_eq!([0.0, 999.0, 999.6, 48_123.0, 1.25e6].map(short), ["0", "999", "1.0k", "48.1k", "1.2M"]);
+        assert_eq!([0.0, 0.01, 0.4, 999.0, 999.6].map(short), ["0", "0.1", "0.4", "999", "1.0k"]);
+        assert_eq!([48_123.0, 1.25e6].map(short), ["48.1k", "1.2M"]);
         assert_eq!([85e-8, 3.82e-5, 1.92e-3, 2.05].map(time), ["850ns", "38.2us", "1.92ms", "2.05s"]);
         assert_eq!([7, 1234, 3_302_118].map(grouped), ["7", "1 234", "3 302 118"]);
     }

@@ -16,11 +16,12 @@ use crate::bpf::events::Events;
 use crate::bpf::{Attachment, Kernel};
 use crate::cli::Common;
 use crate::counts::Consumed;
+use crate::device;
 use crate::export::json;
 use crate::output::Printer;
 use crate::sniff::Sniffer;
 
-/// Time between two looks at the ring buffer, which holds some 13 000 samples.
+/// Time between two looks at the ring buffer, which holds some 14 000 samples.
 const DRAIN: Duration = Duration::from_millis(20);
 
 /// Everything that one run holds.
@@ -39,6 +40,7 @@ struct Watched {
     attachment: Option<Attachment>,
     name: String,
     index: u32,
+    is_gone: bool,
     aggregate: Aggregate,
     consumed: Consumed,
 }
@@ -50,6 +52,7 @@ impl Session {
         let watched = |attachment: Attachment| Watched {
             name: attachment.device.name.clone(),
             index: attachment.device.index,
+            is_gone: false,
             aggregate: Aggregate::new(&attachment.device.name, attachment.device.mtu, limits),
             consumed: Consumed::default(),
             attachment: Some(attachment),
@@ -113,6 +116,11 @@ impl Session {
                 result = printer.record_at(json::EVENT, at, body);
             }
         });
+        // A record that is none of ours names no device; it is the first one's.
+        if let Some(first) = devices.first_mut() {
+            first.consumed.consumed += events.consumed.decode_errors - first.consumed.decode_errors;
+            first.consumed.decode_errors = events.consumed.decode_errors;
+        }
         result
     }
 
@@ -121,7 +129,11 @@ impl Session {
         let seconds = (now - self.reported).as_secs_f64();
         self.reported = now;
         for device in &mut self.devices {
-            let counts = self.kernel.counts(device.index)?;
+            if !device.is_gone && device::name_of(device.index).is_none() {
+                device.is_gone = true;
+                eprintln!("{} is gone; what was counted stays, and nothing is added", device.name);
+            }
+            let counts = self.kernel.counts(device.index)?.settled();
             printer.interval(&device.aggregate.interval(&counts, device.consumed, seconds))?;
         }
         Ok(())
