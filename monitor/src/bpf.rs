@@ -7,6 +7,7 @@ mod diagnostics;
 pub mod events;
 pub mod load;
 mod plain;
+pub mod trial;
 
 pub use attach::{Attachment, Ingress};
 pub use load::{Kernel, OBJECT, Sizes};

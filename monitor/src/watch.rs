@@ -8,7 +8,7 @@ use std::{fs, thread};
 use anyhow::{Context, Result};
 use monitor_common::count::DEVICES;
 
-use crate::bpf::load::processors;
+use crate::bpf::load::{processors, random_seed};
 use crate::bpf::{Ingress, Kernel, Sizes};
 use crate::cli::{Cli, Common};
 use crate::demo::{Demo, Fault};
@@ -65,7 +65,7 @@ fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &mut P
         return Err(Failure::usage("more than four ports", "give --port at most four times").into());
     }
     let sizes = Sizes::new(options.max_vnis, options.max_peers, options.max_flows, processors()?);
-    let mut kernel = Kernel::load(&options.ports, sizes)?;
+    let mut kernel = Kernel::load(&options.ports, sizes, random_seed()?)?;
     let attachments = devices.iter().map(|device| kernel.attach(device, ingress)).collect::<Result<Vec<_>>>()?;
     let start = Start {
         version: env!("CARGO_PKG_VERSION"),

@@ -16,6 +16,7 @@ pub mod netns;
 pub mod oracle;
 pub mod ping;
 pub mod process;
+pub mod raw;
 pub mod scratch;
 pub mod tcpdump;
 pub mod traffic;

@@ -6,6 +6,7 @@
 
 mod live {
     mod counts;
+    mod layouts;
     mod oracle;
     mod ovn;
     mod rtt;

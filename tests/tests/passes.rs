@@ -27,7 +27,7 @@ const SEGMENT_SIZE: usize = 176;
 
 /// The programs, loaded; nothing where that needs rights or a kernel that are not there.
 fn kernel() -> Option<Kernel> {
-    match Kernel::load(&[6081], Sizes::new(128, 256, 65_536, load::processors().unwrap())) {
+    match Kernel::load(&[6081], Sizes::new(128, 256, 65_536, load::processors().unwrap()), 0) {
         Ok(kernel) => Some(kernel),
         Err(error) if error.is::<Failure>() => {
             needs::skip(format!("{error:#}").lines().next().unwrap());

@@ -70,9 +70,9 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Loads everything for tunnels to `ports`.
-    pub fn load(ports: &[u16], sizes: Sizes) -> Result<Self> {
-        let seed = u64::from_ne_bytes(random()?);
+    /// Loads everything for tunnels to `ports`; `seed` goes into every hash, and nobody else should know it
+    /// ([`random_seed`]).
+    pub fn load(ports: &[u16], sizes: Sizes, seed: u64) -> Result<Self> {
         let (ports, tunnel_mask, flow_mask) = (Ports::new(ports).0, sizes.tunnels - 1, sizes.buckets - 1);
         let mut ebpf = EbpfLoader::new()
             .override_global("PORTS", &ports, true)
@@ -125,6 +125,14 @@ impl Kernel {
     }
 }
 
+/// A seed that nobody can guess, so that nobody can aim packets at one bucket.
+pub fn random_seed() -> Result<u64> {
+    let mut bytes = [0; 8];
+    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").context("/dev/urandom")?, &mut bytes)
+        .context("/dev/urandom")?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
 /// Loads the programs of one hook and makes each step reachable. `suffixes` are those of the first step and of the
 /// others.
 fn load_chain(ebpf: &mut Ebpf, steps: &str, entry: &str, [first, rest]: [char; 2]) -> Result<()> {
@@ -165,13 +173,6 @@ fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<()> {
         <&mut Xdp>::try_from(program).and_then(Xdp::load)
     };
     loaded.map_err(|error| explain_program(name, error))
-}
-
-fn random() -> Result<[u8; 8]> {
-    let mut bytes = [0; 8];
-    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").context("/dev/urandom")?, &mut bytes)
-        .context("/dev/urandom")?;
-    Ok(bytes)
 }
 
 fn explain(error: EbpfError) -> anyhow::Error {

@@ -32,7 +32,8 @@ pub struct Driven {
 impl Loaded {
     /// Loads them for this many flows.
     pub fn new(flows: u32) -> Result<Self> {
-        let mut kernel = Kernel::load(&[6081], Sizes::new(128, 256, flows * ENTRIES, load::processors()?))?;
+        let mut kernel =
+            Kernel::load(&[6081], Sizes::new(128, 256, flows * ENTRIES, load::processors()?), load::random_seed()?)?;
         let events = Events::new(kernel.take_ring()?);
         Ok(Self { kernel, events })
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ::tests::bytecode::object::Object;
 use ::tests::bytecode::stack;
 use anyhow::{Context, Result};
-use monitor::bpf::{Kernel, OBJECT, Sizes};
+use monitor::bpf::{Kernel, OBJECT, Sizes, load};
 use monitor::failure::{Failure, RUNTIME, USAGE};
 use serde::Serialize;
 
@@ -57,7 +57,8 @@ fn main() -> ExitCode {
 
 fn costs() -> Result<Vec<Cost>> {
     let object = Object::parse(OBJECT)?;
-    let kernel = Kernel::load(&[6081], Sizes::new(128, 256, 65_536, monitor::bpf::load::processors()?))?;
+    let sizes = Sizes::new(128, 256, 65_536, load::processors()?);
+    let kernel = Kernel::load(&[6081], sizes, load::random_seed()?)?;
     let mut costs = Vec::new();
     // A kernel without packets in several buffers does not have all programs.
     for (name, program) in kernel.programs().filter(|(_, program)| program.fd().is_ok()) {

@@ -40,6 +40,11 @@ pub(super) fn ovs_alone(options: Options) -> Option<Lab> {
     can_run(&[needs::NETWORK, needs::CAPTURE, needs::OVS]).then(|| Lab::ovs(options).unwrap())
 }
 
+/// Whether this machine can measure a plain device with tunmon; says so if it cannot.
+pub(super) fn has_device() -> bool {
+    has_product() && can_run(&[needs::NETWORK])
+}
+
 /// Whether this machine can run the test; says so if it cannot.
 pub(super) fn can_run(programs: &[&[&str]]) -> bool {
     skip_for(needs::missing(programs))
