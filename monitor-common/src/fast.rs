@@ -67,7 +67,7 @@ fn look<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, now: impl 
     let seed = tables.seed();
     let slot = tables::find(tables, &tunnel, seed).ok_or(Exit::Declined)?;
     let role = match inner.segment {
-        Some(segment) => round_trip(tables, frame, &outer, &inner, (segment, slot as u16, seed), now)?,
+        Some(segment) => round_trip(tables, frame, &outer, &inner, (segment, slot as u16), now)?,
         None => Role::Plain,
     };
     let share = Share::whole(frame, outer.length, inner.length, (inner.offset - outer.offset) as u16);
@@ -85,11 +85,11 @@ fn round_trip<T: Tables>(
     frame: &Frame,
     outer: &Outer,
     inner: &Inner,
-    (segment, slot, seed): (TcpSegment, u16, u64),
+    (segment, slot): (TcpSegment, u16),
     now: impl Fn() -> u64,
 ) -> Result<Role, Exit> {
     let ends = [(inner.source, segment.source_port), (inner.destination, segment.destination_port)];
-    let key = Key::new(seed, (outer.source, outer.destination), ends, tcp::PROTOCOL);
+    let key = Key::new(tables.flow_seed(), (outer.source, outer.destination), ends, tcp::PROTOCOL);
     let is_limited = tables.limits_events();
     let index = key.bucket(tables.flow_mask());
     let Some(flow) = tables.flows(index).and_then(|bucket| bucket.find(key)) else {

@@ -110,6 +110,10 @@ impl Tables for HeapTables {
         self.seed
     }
 
+    fn flow_seed(&self) -> u64 {
+        self.seed
+    }
+
     fn tunnel_mask(&self) -> u32 {
         self.tunnels.len() as u32 - 1
     }

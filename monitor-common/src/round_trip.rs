@@ -42,7 +42,7 @@ fn look<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Option<(Matc
     }
     let ends =
         [(packet.inner.source, packet.inner_source_port), (packet.inner.destination, packet.inner_destination_port)];
-    let key = Key::new(tables.seed(), (packet.outer.source, packet.outer.destination), ends, protocol);
+    let key = Key::new(tables.flow_seed(), (packet.outer.source, packet.outer.destination), ends, protocol);
     let now = rtt::ticks(now_ns);
     let role = role(packet, is_echo)?;
     let is_limited = tables.limits_events();

@@ -15,6 +15,9 @@ pub trait Tables {
     fn ports(&self) -> Ports;
     /// A random number that makes hashes unpredictable.
     fn seed(&self) -> u64;
+    /// The same for flows. It changes once, when both directions have begun to be seen: the answer to a packet that was
+    /// stamped before may have passed unseen, so no flow of that time is found again.
+    fn flow_seed(&self) -> u64;
     /// Slots of the table of tunnels, minus 1; a power of two of at least 2 slots.
     fn tunnel_mask(&self) -> u32;
     /// Buckets of the table of flows, minus 1; a power of two.

@@ -30,6 +30,10 @@ static TUNNEL_MASK: u32 = 0;
 #[unsafe(no_mangle)]
 static FLOW_MASK: u32 = 0;
 
+/// User space changes it when everything is attached.
+#[unsafe(no_mangle)]
+static mut FLOW_SEED: u64 = 1;
+
 #[map]
 static TUNNELS: Array<Tunnel> = Array::with_max_entries(2, 0);
 #[map]
@@ -126,6 +130,12 @@ impl Tables for Maps {
     #[inline(always)]
     fn seed(&self) -> u64 {
         setting(&SEED)
+    }
+
+    #[inline(always)]
+    fn flow_seed(&self) -> u64 {
+        // SAFETY: an integer that user space writes, read as one word.
+        unsafe { ptr::read_volatile(&raw const FLOW_SEED) }
     }
 
     #[inline(always)]

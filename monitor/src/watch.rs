@@ -67,6 +67,7 @@ fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &mut P
     let sizes = Sizes::new(options.max_vnis, options.max_peers, options.max_flows, processors()?);
     let mut kernel = Kernel::load(&options.ports, sizes, random_seed()?)?;
     let attachments = devices.iter().map(|device| kernel.attach(device, ingress)).collect::<Result<Vec<_>>>()?;
+    kernel.begin(random_seed()?)?;
     let start = Start {
         version: env!("CARGO_PKG_VERSION"),
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),

@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
 
+#[path = "parity/begin.rs"]
+mod begin;
 #[path = "parity/captured.rs"]
 mod captured;
 #[path = "parity/compare.rs"]

@@ -3,7 +3,7 @@
 use std::io;
 
 use anyhow::{Context, Result, anyhow};
-use aya::maps::{MapData, PerCpuArray, ProgramArray, RingBuf};
+use aya::maps::{Array, MapData, PerCpuArray, ProgramArray, RingBuf};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader};
@@ -77,6 +77,7 @@ impl Kernel {
         let mut ebpf = EbpfLoader::new()
             .override_global("PORTS", &ports, true)
             .override_global("SEED", &seed, true)
+            .override_global("FLOW_SEED", &seed, true)
             .override_global("TUNNEL_MASK", &tunnel_mask, true)
             .override_global("FLOW_MASK", &flow_mask, true)
             .map_max_entries("TUNNELS", sizes.tunnels)
@@ -106,6 +107,13 @@ impl Kernel {
     pub fn log(&mut self) {
         #[cfg(feature = "diagnostics")]
         (self.diagnostics)();
+    }
+
+    /// Begins anew with round trips, now that everything is attached: flows are found by `seed`, so none is found that was
+    /// stamped while only one direction was seen.
+    pub fn begin(&mut self, seed: u64) -> Result<()> {
+        let map = self.ebpf.map_mut(".data").context("map .data")?;
+        Array::<_, u64>::try_from(map).and_then(|mut data| data.set(0, seed, 0)).context("map .data")
     }
 
     /// Takes the ring buffer; there is one reader.
