@@ -103,6 +103,12 @@ impl Flow {
         (self.tag ^ key.tag()) & TAG == 0
     }
 
+    /// What waits in a direction, and the slot of its tunnel.
+    #[inline(always)]
+    pub(crate) fn awaited(&self, side: usize) -> (Stamp, u16) {
+        (self.stamp[side & 1], self.tunnel[side & 1])
+    }
+
     /// Says whether an event of this flow may be sent in `period`, and remembers that it was.
     #[inline(always)]
     pub(crate) fn may_report(&mut self, period: u8) -> bool {

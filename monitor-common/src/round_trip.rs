@@ -106,10 +106,13 @@ fn step(packet: &Packet, flow: &mut Flow, side: usize, role: Role, now_ns: u64) 
         Role::SynAck | Role::Data | Role::Segment => Some(Identity::handshake(packet.acknowledgment)),
         Role::Request | Role::Syn => None,
     };
-    let mut sample = answers.and_then(|identity| rtt::answer(flow, side, identity, now));
+    // Of what matches only the method is kept, and the sample is made at the end: kernels before 6.3 take no program that
+    // reads the undefined fields of a `None` from the stack.
+    let (waiting, tunnel) = flow.awaited(side ^ 1);
+    let mut method = answers.and_then(|identity| rtt::answer(flow, side, identity, now));
     if packet.tcp_payload != 0 {
         // Data may have waited for the application.
-        sample = None;
+        method = None;
     }
     let awaits = match role {
         Role::Request => Some(Identity::echo(packet.sequence)),
@@ -122,17 +125,18 @@ fn step(packet: &Packet, flow: &mut Flow, side: usize, role: Role, now_ns: u64) 
             rtt::begin(flow, side, now);
         }
     }
-    if packet.has_timestamps == 0 || !matches!(role, Role::Data | Role::Segment) {
-        return sample;
+    if packet.has_timestamps != 0 && matches!(role, Role::Data | Role::Segment) {
+        let segment = Segment {
+            tsval: packet.tsval,
+            tsecr: packet.tsecr,
+            sequence: packet.sequence,
+            acknowledgment: packet.acknowledgment,
+            has_payload: packet.tcp_payload != 0,
+        };
+        let (sample, _) = rtt::timestamp(flow, side, segment, packet.slot, || now_ns);
+        method = method.or(sample.map(|sample| sample.method));
     }
-    let segment = Segment {
-        tsval: packet.tsval,
-        tsecr: packet.tsecr,
-        sequence: packet.sequence,
-        acknowledgment: packet.acknowledgment,
-        has_payload: packet.tcp_payload != 0,
-    };
-    sample.or(rtt::timestamp(flow, side, segment, packet.slot, || now_ns).0)
+    rtt::matched(waiting, tunnel, method?, now)
 }
 
 #[inline(always)]

@@ -255,9 +255,9 @@ pub fn begin(flow: &mut Flow, side: usize, now: u32) {
     flow.stamp[(side ^ 1) & 1] = Stamp::closed(0, now);
 }
 
-/// Matches an answer.
+/// Matches an answer; returns by which method.
 #[inline(always)]
-pub fn answer(flow: &mut Flow, side: usize, identity: Identity, now: u32) -> Option<Sample> {
+pub fn answer(flow: &mut Flow, side: usize, identity: Identity, now: u32) -> Option<Method> {
     let other = (side ^ 1) & 1;
     let waiting = flow.stamp[other];
     if waiting.kind() != identity.kind {
@@ -271,13 +271,12 @@ pub fn answer(flow: &mut Flow, side: usize, identity: Identity, now: u32) -> Opt
     if distance > 0 {
         return None;
     }
-    let method = if identity.kind == ECHO { Method::Echo } else { Method::Handshake };
-    matched(waiting, flow.tunnel[other], method, now)
+    Some(if identity.kind == ECHO { Method::Echo } else { Method::Handshake })
 }
 
-/// The sample, unless the clocks of two processors make it negative or it is older than the wrap allows.
+/// The sample of a match, unless the clocks of two processors make it negative or it is older than the wrap allows.
 #[inline(always)]
-fn matched(waiting: Stamp, tunnel: u16, method: Method, now: u32) -> Option<Sample> {
+pub(crate) fn matched(waiting: Stamp, tunnel: u16, method: Method, now: u32) -> Option<Sample> {
     let passed = now.wrapping_sub(waiting.time());
     if passed as i32 >= 0 { Some(Sample { rtt_ns: u64::from(passed) << 6, method, tunnel }) } else { None }
 }

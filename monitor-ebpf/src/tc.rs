@@ -10,7 +10,7 @@ use aya_ebpf::programs::TcContext;
 use monitor_common::fast;
 use monitor_common::frame::{Direction, Frame};
 use monitor_common::tables::Next;
-use monitor_common::wire::REACH;
+use monitor_common::wire::{REACH, ethernet};
 
 use crate::maps::{self, Maps, OUTER, OUTER_TX, TC_STEPS};
 use crate::packet::{Copied, Direct};
@@ -86,10 +86,11 @@ fn begin(context: &TcContext, direction: Direction) -> i32 {
 #[inline(always)]
 fn outer(context: &TcContext, direction: Direction) -> i32 {
     let Some(bytes) = copied(context.len()) else { return NEXT };
-    if bytes.length() != 0 {
-        // SAFETY: the buffer has more than REACH bytes, and the length is at most that. A frame is never shorter than it says.
-        unsafe { bpf_skb_load_bytes(context.skb.skb.cast(), 0, bytes.buffer(), bytes.length() as u32) };
-    }
+    // The helper takes no length of 0, and older verifiers (6.1 is one) learn nothing from `!= 0`. Of a frame that is
+    // shorter than an Ethernet header nothing is copied, and nothing is read.
+    let length = bytes.length().max(ethernet::LENGTH) as u32;
+    // SAFETY: the buffer has more than REACH bytes, and the length is at most that.
+    unsafe { bpf_skb_load_bytes(context.skb.skb.cast(), 0, bytes.buffer(), length) };
     let mut frame = frame(context, direction);
     if frame.tag != 0 {
         // SAFETY: the context is the one that the kernel gave to this program.
