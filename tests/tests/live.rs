@@ -12,4 +12,5 @@ mod live {
     mod rtt;
     mod support;
     mod underlay;
+    mod user;
 }
