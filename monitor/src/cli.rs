@@ -10,12 +10,30 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::bpf::Ingress;
 use crate::demo::Fault;
 
+/// What `--help` says at its end.
+const MORE: &str = "\
+Columns:
+  RX pps, TX pps   wire packets a second, received and transmitted by the device
+  REMOTE p50 p99   a packet leaves, its answer comes back: underlay, peer node, peer's pod
+  LOCAL p50 p99    a packet comes, its answer leaves: this node's switch and pod
+  MAX IN           longest inner IP packet, in bytes
+  OVERH            bytes that the tunnel adds; the device's MTU less these is what a pod may use
+  FRAG             outer and inner fragments
+
+Examples:
+  sudo tunmon --iface eth0                    watch, with a report every 2 s; Ctrl-C: summary
+  sudo tunmon -i eth0,eth1 -o json --events   two devices, every record as a JSON line
+  sudo tunmon demo --fault latency            a tunnel of its own, with 20 ms more each round trip
+  tunmon read capture.pcapng --packets        the same analysis of a file, without privileges
+
+Exit codes: 0 done, also after Ctrl-C; 1 runtime error; 2 wrong usage; 4 missing privilege or kernel feature";
+
 /// Watches every Geneve tunnel of this node, live: latency, fragments, errors, per VNI and per peer.
 ///
 /// It attaches XDP and TC programs that look at each packet and always pass it on. Without rights it can still read
 /// captures: tunmon read FILE.pcap.
 #[derive(Debug, Parser)]
-#[command(name = "tunmon", version, max_term_width = 100, args_conflicts_with_subcommands = false)]
+#[command(name = "tunmon", version, max_term_width = 100, after_long_help = MORE)]
 pub struct Cli {
     /// What to do; without a command tunmon watches.
     #[command(subcommand)]
@@ -50,10 +68,10 @@ pub struct Common {
     /// Also print every event that was read: samples, fragments, ICMP errors.
     #[arg(long, env = "TUNMON_EVENTS", value_parser = FalseyValueParser::new(), global = true)]
     pub events: bool,
-    /// Time between reports.
+    /// Time between reports, such as 500ms, 2s or 1m.
     #[arg(long, env = "TUNMON_INTERVAL", value_parser = duration, default_value = "2s", global = true)]
     pub interval: Duration,
-    /// Stop after this time.
+    /// Stop after this time, such as 60s.
     #[arg(long, env = "TUNMON_DURATION", value_parser = duration, global = true)]
     pub duration: Option<Duration>,
     /// VNIs that are told apart; the rest is counted as other.
