@@ -1,8 +1,10 @@
 //! The BPF object as bytecode: its functions out of the ELF file, and what can be proven of them without a kernel.
 //!
 //! [`object`] reads the file, [`flow`] walks a function over all its paths, [`rules`] and [`stack`] say what must hold.
+//! [`interpreter`] runs programs on packets and counts.
 
 pub mod flow;
+pub mod interpreter;
 pub mod object;
 pub mod rules;
 pub mod stack;
