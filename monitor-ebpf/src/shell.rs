@@ -46,8 +46,10 @@ pub(crate) fn account<C: EbpfContext>(steps: &ProgramArray, context: &C) {
 /// Finds the round trip of the packet in this processor's memory and goes on.
 #[inline(always)]
 pub(crate) fn round_trip<C: EbpfContext>(steps: &ProgramArray, context: &C) {
+    // Account has read the clock, and a packet has one time.
+    let now_ns = Maps.pending().map_or(0, |pending| pending.now_ns());
     let Some(packet) = maps::packet() else { return };
-    go_on(steps, context, round_trip::round_trip(packet, &mut Maps, maps::now()), OUTER);
+    go_on(steps, context, round_trip::round_trip(packet, &mut Maps, now_ns), OUTER);
 }
 
 /// Sends the events that are pending.

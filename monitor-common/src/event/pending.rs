@@ -44,6 +44,12 @@ impl Pending {
         self.has_packet = 0;
     }
 
+    /// When the packet was seen, in nanoseconds since boot.
+    #[inline(always)]
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
     /// Says whether there is anything to send.
     #[inline(always)]
     pub(crate) fn is_waiting(&self) -> bool {
