@@ -73,17 +73,33 @@ pub struct Path {
     pub target_ns: Option<f64>,
     /// Numbers of flows, as powers of two, over which a driver spreads the packets; none where all are the same.
     pub flow_bits: Option<u32>,
+    /// Says whether the C baseline does this work too.
+    pub has_baseline: bool,
+}
+
+impl Path {
+    fn compared(self) -> Self {
+        Self { has_baseline: true, ..self }
+    }
 }
 
 /// Every path.
 pub fn paths() -> Vec<Path> {
-    let path = |id, frame, class, target_ns| Path { id, frame, class, matches: false, target_ns, flow_bits: None };
+    let path = |id, frame, class, target_ns| Path {
+        id,
+        frame,
+        class,
+        matches: false,
+        target_ns,
+        flow_bits: None,
+        has_baseline: false,
+    };
     let mut paths = vec![
-        path("not_ours_tcp", packets::plain_tcp, Class::Other, Some(2.0)),
-        path("not_ours_udp", packets::plain_udp, Class::Other, Some(2.0)),
+        path("not_ours_tcp", packets::plain_tcp, Class::Other, Some(2.0)).compared(),
+        path("not_ours_udp", packets::plain_udp, Class::Other, Some(2.0)).compared(),
         path("not_ours_arp", packets::arp, Class::Other, Some(2.0)),
-        path("geneve_count", packets::tunnel_udp, Class::Geneve, Some(6.5)),
-        path("tcp_steady", packets::tunnel_tcp, Class::Geneve, Some(14.0)),
+        path("geneve_count", packets::tunnel_udp, Class::Geneve, Some(6.5)).compared(),
+        path("tcp_steady", packets::tunnel_tcp, Class::Geneve, Some(14.0)).compared(),
         path("long_syn", packets::tunnel_syn, Class::Geneve, None),
         path("long_echo", packets::tunnel_echo, Class::Geneve, None),
         path("long_icmp_error", packets::icmp_error, Class::IcmpError, None),
@@ -93,7 +109,7 @@ pub fn paths() -> Vec<Path> {
         paths.push(Path {
             matches: true,
             flow_bits,
-            ..path("rtt_match", packets::tunnel_tcp, Class::Geneve, target_ns)
+            ..path("rtt_match", packets::tunnel_tcp, Class::Geneve, target_ns).compared()
         });
     }
     paths

@@ -1,4 +1,4 @@
-//! The driver program: compiled by clang when it is needed, and loaded once for each case that it drives.
+//! The driver program: loaded once for each case that it drives. And what every program in C needs: clang, and a run.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -13,16 +13,21 @@ use super::case::Hook;
 const SOURCE: &str = include_str!("../../bpf/driver.bpf.c");
 
 /// Compiles the driver.
-pub fn compile() -> Result<Vec<u8>> {
+pub fn object() -> Result<Vec<u8>> {
+    compile(SOURCE)
+}
+
+/// Compiles a program in C.
+pub fn compile(source: &str) -> Result<Vec<u8>> {
     let mut clang = Command::new("clang")
         .args(["-O2", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror", "-x", "c", "-c", "-o", "-", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .context("clang, which compiles the driver program")?;
-    clang.stdin.take().context("clang's input")?.write_all(SOURCE.as_bytes()).context("clang's input")?;
+        .context("clang, which compiles the programs in C")?;
+    clang.stdin.take().context("clang's input")?.write_all(source.as_bytes()).context("clang's input")?;
     let output = clang.wait_with_output().context("clang")?;
-    ensure!(output.status.success(), "clang does not compile the driver program");
+    ensure!(output.status.success(), "clang does not compile a program in C");
     Ok(output.stdout)
 }
 
@@ -40,13 +45,7 @@ impl Driver {
             .load(object)
             .context("loading the driver program")?;
         for name in ["drive", "empty", "twin"] {
-            let name = hook.suffixed(name);
-            let program = ebpf.program_mut(&name).with_context(|| format!("no program {name}"))?;
-            match hook {
-                Hook::Xdp => <&mut Xdp>::try_from(program)?.load(),
-                Hook::Tc => <&mut SchedClassifier>::try_from(program)?.load(),
-            }
-            .with_context(|| format!("loading {name}"))?;
+            load_program(&mut ebpf, hook, name)?;
         }
         Ok(Self { ebpf, hook })
     }
@@ -61,6 +60,17 @@ impl Driver {
     pub fn program(&self, name: &str) -> Result<&Program> {
         self.ebpf.program(&self.hook.suffixed(name)).with_context(|| format!("no program {name}"))
     }
+}
+
+/// Puts the program `name` of a hook into the kernel.
+pub fn load_program(ebpf: &mut Ebpf, hook: Hook, name: &str) -> Result<()> {
+    let name = hook.suffixed(name);
+    let program = ebpf.program_mut(&name).with_context(|| format!("no program {name}"))?;
+    match hook {
+        Hook::Xdp => <&mut Xdp>::try_from(program)?.load(),
+        Hook::Tc => <&mut SchedClassifier>::try_from(program)?.load(),
+    }
+    .with_context(|| format!("loading {name}"))
 }
 
 /// Runs a program on `frame` as often as `repeat` says; returns its last return value.

@@ -26,9 +26,13 @@ pub struct Row {
     pub flows: Option<u32>,
     /// What the path may cost, in net nanoseconds.
     pub target_ns: Option<f64>,
+    /// What the C baseline costs on this path, in net nanoseconds; `None` where it does not do that work.
+    pub c_net_ns: Option<f64>,
+    /// `net_ns` to that of the C baseline; `None` also where that costs nothing.
+    pub ratio_to_c: Option<f64>,
     /// RTT samples a packet.
     pub matches_per_packet: f64,
-    /// Says whether the maps show that the work was done.
+    /// Says whether the maps show that the work was done, here and in the C baseline.
     pub valid: bool,
     /// Says whether the machine was too restless for any figure of the run to count.
     pub void: bool,
@@ -67,29 +71,35 @@ pub fn twins(records: &[Record]) -> Vec<Twins> {
 /// A row for each path at each hook.
 pub fn rows(paths: &[Path], records: &[Record]) -> Vec<Row> {
     let void = twins(records).iter().any(Twins::is_void);
-    let mut rows = Vec::new();
-    for record in records {
-        let Subject::Path(index) = record.subject else { continue };
-        let path = &paths[index];
-        let floor = if path.flow_bits.is_some() { Subject::Floor(index) } else { Subject::Empty };
-        let Some(floor) = find(records, record.hook, floor) else { continue };
-        let matches_per_packet = record.matches as f64 / record.packets as f64;
-        let extra = if record.hook == Hook::Tc { 2.0 } else { 0.0 };
-        rows.push(Row {
-            id: path.id,
-            hook: record.hook.name(),
-            net_ns: rounded(least(&record.times_ns) - least(&floor.times_ns)),
-            ratio_to_empty: rounded(paired_ratio(&record.times_ns, &floor.times_ns)),
-            flows: path.flow_bits.map(|bits| 1 << bits),
-            target_ns: path.target_ns.map(|target| target + extra),
-            matches_per_packet: rounded(matches_per_packet),
-            valid: is_valid(path, record),
-            void,
-        });
-    }
-    rows
+    let rows = records.iter().filter_map(|record| row(paths, records, record));
+    rows.map(|row| Row { void, ..row }).collect()
 }
 
+/// The row of a path's record; other records have none.
+fn row(paths: &[Path], records: &[Record], record: &Record) -> Option<Row> {
+    let Subject::Path(index) = record.subject else { return None };
+    let path = &paths[index];
+    let floor = if path.flow_bits.is_some() { Subject::Floor(index) } else { Subject::Empty };
+    let floor = find(records, record.hook, floor)?;
+    let baseline = find(records, record.hook, Subject::Baseline(index));
+    let net = |record: &Record| least(&record.times_ns) - least(&floor.times_ns);
+    let extra = if record.hook == Hook::Tc { 2.0 } else { 0.0 };
+    Some(Row {
+        id: path.id,
+        hook: record.hook.name(),
+        net_ns: rounded(net(record)),
+        ratio_to_empty: rounded(paired_ratio(&record.times_ns, &floor.times_ns)),
+        flows: path.flow_bits.map(|bits| 1 << bits),
+        target_ns: path.target_ns.map(|target| target + extra),
+        c_net_ns: baseline.map(|baseline| rounded(net(baseline))),
+        ratio_to_c: baseline.map(net).filter(|c_net| *c_net > 0.0).map(|c_net| rounded(net(record) / c_net)),
+        matches_per_packet: rounded(record.matches as f64 / record.packets as f64),
+        valid: is_valid(path, record) && baseline.is_none_or(|baseline| is_valid(path, baseline)),
+        void: false,
+    })
+}
+
+/// Says whether a program's own counters show that it did the path's work on every packet.
 fn is_valid(path: &Path, record: &Record) -> bool {
     let matched = record.matches as f64 / record.packets as f64;
     let is_matched = if path.matches { (MATCHED..=1.0).contains(&matched) } else { record.matches == 0 };
@@ -160,6 +170,21 @@ mod tests {
         assert!(!is_valid(&paths()[counting], &record(Subject::Path(counting), &[], 1)));
         let uncounted = Record { counted: 99, ..record(Subject::Path(counting), &[], 0) };
         assert!(!is_valid(&paths()[counting], &uncounted));
+    }
+
+    #[test]
+    fn a_path_is_compared_with_the_baseline_if_that_did_the_work() {
+        let compared = |id, baseline: Option<Record>| {
+            let path = Record { subject: Subject::Path(position(id)), ..record(Subject::Empty, &[19.0], 0) };
+            let records = [record(Subject::Empty, &[10.0], 0), path].into_iter().chain(baseline).collect::<Vec<_>>();
+            let row = rows(&paths(), &records).remove(0);
+            (row.c_net_ns, row.ratio_to_c, row.valid)
+        };
+        let baseline = || record(Subject::Baseline(position("tcp_steady")), &[22.0], 0);
+        assert_eq!(compared("tcp_steady", Some(baseline())), (Some(12.0), Some(0.75), true));
+        let idle = Record { counted: 0, ..baseline() };
+        assert_eq!(compared("tcp_steady", Some(idle)), (Some(12.0), Some(0.75), false));
+        assert_eq!(compared("not_ours_arp", None), (None, None, true));
     }
 
     #[test]

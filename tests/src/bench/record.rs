@@ -1,6 +1,7 @@
 //! What was seen of each case.
 
 use monitor::counts::Counts;
+use monitor_common::packet::Class;
 
 use super::case::Hook;
 
@@ -15,6 +16,27 @@ pub enum Subject {
     Floor(usize),
     /// The path with this index.
     Path(usize),
+    /// The C baseline on the path with this index.
+    Baseline(usize),
+}
+
+impl Subject {
+    /// Index of its path.
+    pub fn path(self) -> Option<usize> {
+        match self {
+            Self::Empty | Self::Twin => None,
+            Self::Floor(path) | Self::Path(path) | Self::Baseline(path) => Some(path),
+        }
+    }
+}
+
+/// What the program's own counters have come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    /// Packets of the path's class.
+    pub counted: u64,
+    /// RTT samples.
+    pub matches: u64,
 }
 
 /// A subject at a hook and what was seen of it.
@@ -44,8 +66,13 @@ impl Record {
     }
 }
 
-/// RTT samples of all tunnels.
-pub fn samples(counts: &Counts) -> u64 {
-    let matches = counts.tunnels.iter().flat_map(|tracked| tracked.counters.matches.as_flattened());
-    matches.map(|matches| matches.count).sum()
+impl Seen {
+    /// What the programs under test counted of a class at a hook.
+    pub fn of(counts: &Counts, hook: Hook, class: Class) -> Self {
+        let matches = counts.tunnels.iter().flat_map(|tracked| tracked.counters.matches.as_flattened());
+        Self {
+            counted: counts.totals.classes[hook.direction().index()][class as usize],
+            matches: matches.map(|matches| matches.count).sum(),
+        }
+    }
 }

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use aya::programs::Program;
-use monitor::counts::Counts;
 
+use super::baseline::{self, Baseline};
 use super::case::{self, Hook, Path};
 use super::driver::{self, Driver};
 use super::loaded::{Driven, Loaded};
-use super::record::{Record, Subject, samples};
+use super::record::{Record, Seen, Subject};
 use super::{machine, packets};
 
 const ROUNDS: usize = 81;
 /// Enough rounds for a machine that is so slow that all of them would take too long.
-const PATIENCE: Duration = Duration::from_secs(35);
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// What a burst is to take, in nanoseconds, and how many packets it may have.
 const BURST_NS: f64 = 4e6;
@@ -35,6 +35,8 @@ struct Bench {
     empty: [Driver; 2],
     /// Per path and hook.
     driven: Vec<[Option<Driven>; 2]>,
+    /// Per path and hook.
+    baselines: Vec<[Option<Baseline>; 2]>,
 }
 
 /// Measures everything.
@@ -60,29 +62,27 @@ pub fn measure() -> Result<(Vec<Path>, Vec<Record>)> {
 
 impl Bench {
     fn load() -> Result<Self> {
-        let object = driver::compile()?;
+        let (object, baseline) = (driver::object()?, baseline::object()?);
         let paths = case::paths();
-        let mut driven = Vec::new();
+        let (mut driven, mut baselines) = (Vec::new(), Vec::new());
         for path in &paths {
             let load = |hook| path.flow_bits.map(|bits| Driven::new(&object, hook, bits)).transpose();
             driven.push([load(Hook::Xdp)?, load(Hook::Tc)?]);
+            let load = |hook| path.has_baseline.then(|| Baseline::new([&baseline, &object], hook, path)).transpose();
+            baselines.push([load(Hook::Xdp)?, load(Hook::Tc)?]);
         }
         let empty = [Driver::load(&object, Hook::Xdp, 0)?, Driver::load(&object, Hook::Tc, 0)?];
-        Ok(Self { paths, plain: Loaded::new(1)?, empty, driven })
+        Ok(Self { paths, plain: Loaded::new(1)?, empty, driven, baselines })
     }
 
     fn records(&self) -> Vec<Record> {
-        let subjects = (0..self.paths.len()).flat_map(|index| [Subject::Path(index), Subject::Floor(index)]);
-        let subjects: Vec<_> = [Subject::Empty, Subject::Twin].into_iter().chain(subjects).collect();
-        let mut records = Vec::new();
-        for hook in Hook::ALL {
-            for subject in &subjects {
-                if !matches!(subject, Subject::Floor(index) if self.paths[*index].flow_bits.is_none()) {
-                    records.push(Record::new(hook, *subject));
-                }
-            }
+        let mut subjects = vec![Subject::Empty, Subject::Twin];
+        for (index, path) in self.paths.iter().enumerate() {
+            subjects.push(Subject::Path(index));
+            subjects.extend(path.flow_bits.map(|_| Subject::Floor(index)));
+            subjects.extend(path.has_baseline.then_some(Subject::Baseline(index)));
         }
-        records
+        Hook::ALL.into_iter().flat_map(|hook| subjects.iter().map(move |subject| Record::new(hook, *subject))).collect()
     }
 
     /// Runs the record's subject until every flow has its entry and has been answered, and finds the size of its bursts.
@@ -100,14 +100,27 @@ impl Bench {
     }
 
     fn burst(&mut self, record: &mut Record) -> Result<()> {
-        let before = self.loaded(record).kernel.counts(DEVICE)?;
+        let before = self.seen(record)?;
         let passed = self.timed(record, record.burst)?;
         record.times_ns.push((passed - record.setup_ns) / f64::from(record.burst));
-        let loaded = self.loaded(record);
-        let after = loaded.kernel.counts(DEVICE)?;
-        loaded.events.drain(|_| {});
-        self.account(record, [&before, &after]);
+        let after = self.seen(record)?;
+        self.loaded(record).events.drain(|_| {});
+        record.packets += u64::from(record.burst);
+        record.counted += after.counted - before.counted;
+        record.matches += after.matches - before.matches;
         Ok(())
+    }
+
+    /// What the subject's own counters have come to; the empty programs have none.
+    fn seen(&mut self, record: &Record) -> Result<Seen> {
+        match record.subject {
+            Subject::Empty | Subject::Twin | Subject::Floor(_) => Ok(Seen::default()),
+            Subject::Baseline(path) => self.baseline(path, record.hook)?.seen(),
+            Subject::Path(path) => {
+                let class = self.paths[path].class;
+                Ok(Seen::of(&self.loaded(record).kernel.counts(DEVICE)?, record.hook, class))
+            }
+        }
     }
 
     /// Runs the record's subject; the processor time that it took, in nanoseconds.
@@ -120,22 +133,12 @@ impl Bench {
         Ok(passed as f64)
     }
 
-    /// Notes what a burst added to the counts.
-    fn account(&self, record: &mut Record, [before, after]: [&Counts; 2]) {
-        record.packets += u64::from(record.burst);
-        if let Subject::Path(index) = record.subject {
-            let class = self.paths[index].class as usize;
-            let counted = |counts: &Counts| counts.totals.classes[record.hook.direction().index()][class];
-            record.counted += counted(after) - counted(before);
-            record.matches += samples(after) - samples(before);
-        }
+    fn driven(&self, record: &Record) -> Option<&Driven> {
+        record.subject.path().and_then(|path| self.driven[path][record.hook.direction().index()].as_ref())
     }
 
-    fn driven(&self, record: &Record) -> Option<&Driven> {
-        match record.subject {
-            Subject::Empty | Subject::Twin => None,
-            Subject::Floor(path) | Subject::Path(path) => self.driven[path][record.hook.direction().index()].as_ref(),
-        }
+    fn baseline(&self, path: usize, hook: Hook) -> Result<&Baseline> {
+        self.baselines[path][hook.direction().index()].as_ref().context("a path without baseline")
     }
 
     fn loaded(&mut self, record: &Record) -> &mut Loaded {
@@ -153,15 +156,13 @@ impl Bench {
             (Subject::Twin, _) => empty.program("twin"),
             (Subject::Floor(_), driven) => driven.context("a path without driver")?.floor.program("drive"),
             (Subject::Path(_), Some(driven)) => driven.driver.program("drive"),
+            (Subject::Baseline(path), _) => self.baseline(path, record.hook)?.program(),
             (Subject::Path(_), None) => self.plain.program(record.hook),
         }
     }
 
     fn path(&self, record: &Record) -> Option<&Path> {
-        match record.subject {
-            Subject::Empty | Subject::Twin => None,
-            Subject::Floor(path) | Subject::Path(path) => Some(&self.paths[path]),
-        }
+        record.subject.path().map(|path| &self.paths[path])
     }
 
     fn flow_bits(&self, record: &Record) -> u32 {

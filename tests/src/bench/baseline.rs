@@ -1,0 +1,79 @@
+//! The C baseline: a program that does the basic work the straightforward way, loaded once for each case.
+//!
+//! What it costs says how much of a path's price is the machine's. It has counters of its own, which prove its work.
+//! The driver visits flows in the order in which they were made, which flatters the baseline: entries of a preallocated
+//! hash lie in that order, so the processor fetches them ahead, and 65536 flows cost it less than in any other order.
+
+use anyhow::{Context, Result};
+use aya::maps::{Array, PerCpuHashMap};
+use aya::programs::Program;
+use aya::{Ebpf, EbpfLoader};
+use monitor_common::packet::Class;
+
+use super::case::{Hook, Path};
+use super::driver::{self, Driver};
+use super::record::Seen;
+
+const SOURCE: &str = include_str!("../../bpf/baseline.bpf.c");
+
+/// Entries a flow, and the least that a table has.
+const ENTRIES: u32 = 2;
+const ENTRIES_LEAST: u32 = 1024;
+
+/// `struct tunnel` in words, and the words that are read.
+type Tunnel = [u64; 36];
+const PACKETS: usize = 0;
+const SAMPLES: usize = 2;
+
+/// Compiles the baseline.
+pub fn object() -> Result<Vec<u8>> {
+    driver::compile(SOURCE)
+}
+
+/// A loaded baseline.
+pub struct Baseline {
+    ebpf: Ebpf,
+    hook: Hook,
+    class: Class,
+    driver: Option<Driver>,
+}
+
+impl Baseline {
+    /// Loads it for a path, behind a driver if the path is driven.
+    pub fn new([object, driver]: [&[u8]; 2], hook: Hook, path: &Path) -> Result<Self> {
+        let flows = (ENTRIES << path.flow_bits.unwrap_or(0)).max(ENTRIES_LEAST);
+        let mut ebpf =
+            EbpfLoader::new().map_max_entries("FLOWS_V4", flows).load(object).context("loading the C baseline")?;
+        driver::load_program(&mut ebpf, hook, "baseline")?;
+        let driver = path.flow_bits.map(|bits| Driver::load(driver, hook, bits)).transpose()?;
+        let mut baseline = Self { ebpf, hook, class: path.class, driver };
+        let target = baseline.itself()?.fd()?.try_clone()?;
+        baseline.driver.as_mut().map_or(Ok(()), |driver| driver.aim(&target))?;
+        Ok(baseline)
+    }
+
+    /// The program to run: the driver if there is one.
+    pub fn program(&self) -> Result<&Program> {
+        self.driver.as_ref().map_or_else(|| self.itself(), |driver| driver.program("drive"))
+    }
+
+    fn itself(&self) -> Result<&Program> {
+        self.ebpf.program(&self.hook.suffixed("baseline")).context("no program baseline")
+    }
+
+    /// What it has counted.
+    pub fn seen(&self) -> Result<Seen> {
+        let mut seen = Seen::default();
+        let tunnels = self.ebpf.map("TUNNELS").context("the baseline's tunnels")?;
+        for tunnel in PerCpuHashMap::<_, u32, Tunnel>::try_from(tunnels)?.iter() {
+            let (_, processors) = tunnel.context("the baseline's tunnels")?;
+            seen.counted += processors.iter().map(|tunnel| tunnel[PACKETS]).sum::<u64>();
+            seen.matches += processors.iter().map(|tunnel| tunnel[SAMPLES]).sum::<u64>();
+        }
+        if self.class != Class::Geneve {
+            let other = self.ebpf.map(".bss").context("the baseline's variable")?;
+            seen.counted = Array::<_, u64>::try_from(other)?.get(&0, 0).context("the baseline's variable")?;
+        }
+        Ok(seen)
+    }
+}
