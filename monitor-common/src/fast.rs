@@ -1,7 +1,7 @@
 //! The short way: packets that are not ours, and the tunnel packets that nearly all of ours are.
 //!
-//! It either finishes a packet, with exactly the effects of [`crate::packet::parse`] and
-//! [`crate::account::account`] and [`crate::round_trip::round_trip`], or declines it before any effect. It takes IPv4 without options and IPv6 without
+//! It either finishes a packet, with exactly the effects of [`crate::packet::parse`], [`crate::account::account`] and
+//! [`crate::round_trip::round_trip`], or declines it before any effect. It takes IPv4 without options and IPv6 without
 //! extension headers, no outer fragment, no Geneve option or a single one of one word, and inside UDP, or TCP with the
 //! timestamps where Linux puts them. A packet that is not ours leaves after one look at its headers.
 

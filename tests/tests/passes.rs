@@ -4,6 +4,7 @@
 
 use aya::TestRunOptions;
 use aya::programs::Program;
+use aya::util::KernelVersion;
 use monitor::bpf::{Kernel, Sizes, load};
 use monitor::failure::Failure;
 use monitor_common::packet::Class;
@@ -199,4 +200,11 @@ fn a_program_that_writes_is_noticed() {
         assert_eq!(returned, hook.verdict());
         assert_ne!(out, tunnel_tcp());
     }
+}
+
+#[test]
+fn programs_for_several_buffers_load_where_the_kernel_knows_them() {
+    let Some(kernel) = kernel() else { return };
+    let knows_frags = KernelVersion::current().unwrap() >= KernelVersion::new(5, 18, 0);
+    assert_eq!(kernel.has_frags, knows_frags);
 }

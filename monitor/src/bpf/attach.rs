@@ -100,11 +100,9 @@ impl Kernel {
         // It may be there already, ours or not: either way the filter finds its place.
         let _ = qdisc_add_clsact(&device.name);
         let options = NlOptions { priority: PRIORITY, handle: TcHandle::new(0, 0x6081), ..NlOptions::default() };
-        let id = program.attach_with_options(&device.name, hook, TcAttachOptions::Netlink(options)).map_err(|_| {
-            let cause = format!("a filter with our priority {PRIORITY} is in clsact of {}", device.name);
-            let advice = "of a tunmon that was killed or still runs; end it, or: tc filter del dev … pref 49081";
-            Failure::kernel(cause, advice)
-        })?;
+        let id = program
+            .attach_with_options(&device.name, hook, TcAttachOptions::Netlink(options))
+            .map_err(|error| explain_clsact(device, error))?;
         Ok((Link::Tc(program.take_link(id)?), "clsact"))
     }
 }
@@ -119,6 +117,18 @@ fn explain_xdp(device: &Device, error: ProgramError) -> anyhow::Error {
         Some(libc::EPERM) => Failure::privilege().into(),
         _ => anyhow!("{}", call.io_error),
     }
+}
+
+fn explain_clsact(device: &Device, error: ProgramError) -> anyhow::Error {
+    let name = &device.name;
+    let error = anyhow::Error::new(error).context(format!("attaching to clsact of {name}"));
+    // aya wraps the errno of netlink in several errors; only the last one's words name it.
+    if !format!("{error:#}").contains("File exists") {
+        return error;
+    }
+    let advice =
+        format!("of a tunmon that was killed or still runs; end it, or: tc filter del dev {name} … pref {PRIORITY}");
+    Failure::kernel(format!("a filter with our priority {PRIORITY} is in clsact of {name}"), advice).into()
 }
 
 /// An MTU up to which every driver with native XDP takes programs that see one buffer.

@@ -10,12 +10,18 @@ use super::plain::Plain;
 use crate::counts::{Counts, Tracked};
 
 impl Kernel {
-    /// What was counted on `device` so far.
-    pub fn counts(&self, device: u32) -> Result<Counts> {
+    /// What was counted on `device` as a whole so far.
+    pub fn totals(&self, device: u32) -> Result<Totals> {
         let mut totals = Totals::default();
         for own in self.totals.get(&(device & (DEVICES - 1)), 0).context("map TOTALS")?.iter() {
             totals.merge(&own.0);
         }
+        Ok(totals)
+    }
+
+    /// What was counted on `device` so far.
+    pub fn counts(&self, device: u32) -> Result<Counts> {
+        let totals = self.totals(device)?;
         let tunnels = self.tunnels()?.into_iter().filter(|tracked| tracked.tunnel.device() == device).collect();
         Ok(Counts { totals, tunnels })
     }

@@ -91,7 +91,9 @@ impl Kernel {
         load_chain(&mut ebpf, "TC_STEPS", "tunmon_tc_tx", ['r', 't'])?;
         load_program(&mut ebpf, "tunmon_tc_rx")?;
         // Kernels before 5.18 do not know the flag.
-        let has_frags = load_chain(&mut ebpf, "XDP_FRAGS_STEPS", "tunmon_xdp_frag", ['f', 'f']).is_ok();
+        let has_frags = load_chain(&mut ebpf, "XDP_FRAGS_STEPS", "tunmon_xdp_frag", ['f', 'f'])
+            .inspect_err(|error| tracing::info!("no XDP for packets in several buffers: {error:#}"))
+            .is_ok();
         let totals = ebpf.take_map("TOTALS").context("map TOTALS")?;
         Ok(Self {
             totals: PerCpuArray::try_from(totals).context("map TOTALS")?,
@@ -141,8 +143,8 @@ pub fn random_seed() -> Result<u64> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
-/// Loads the programs of one hook and makes each step reachable. `suffixes` are those of the first step and of the
-/// others.
+/// Loads the programs of one hook and makes each step reachable. The programs' names end in `first` for the first step
+/// and in `rest` for the others; where the two differ, there is a first step for each direction.
 fn load_chain(ebpf: &mut Ebpf, steps: &str, entry: &str, [first, rest]: [char; 2]) -> Result<()> {
     let mut names = vec![
         (0, format!("tunmon_outer_{first}")),
@@ -184,11 +186,10 @@ fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<()> {
 }
 
 fn explain(error: EbpfError) -> anyhow::Error {
-    let text = error_chain(&error);
     if !is_privileged() {
         return Failure::privilege().into();
     }
-    anyhow!("creating the BPF maps: {text}")
+    anyhow!("creating the BPF maps: {}", error_chain(&error))
 }
 
 fn explain_program(name: &str, error: ProgramError) -> anyhow::Error {
@@ -214,7 +215,7 @@ fn error_chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Sizes for default bounds on this machine.
+/// Possible processors of this machine.
 pub fn processors() -> Result<usize> {
     nr_cpus().map_err(|(path, error)| anyhow!("{path}: {error}"))
 }

@@ -118,8 +118,8 @@ impl Session {
         });
         // A record that is none of ours names no device; it is the first one's.
         if let Some(first) = devices.first_mut() {
-            first.consumed.consumed += events.consumed.decode_errors - first.consumed.decode_errors;
-            first.consumed.decode_errors = events.consumed.decode_errors;
+            first.consumed.consumed += events.decode_errors - first.consumed.decode_errors;
+            first.consumed.decode_errors = events.decode_errors;
         }
         result
     }
@@ -143,7 +143,7 @@ impl Session {
     fn has_traffic(&self) -> Result<bool> {
         let mut seen = 0;
         for device in &self.devices {
-            let totals = self.kernel.counts(device.index)?.totals;
+            let totals = self.kernel.totals(device.index)?;
             seen += totals.classes.iter().flat_map(|classes| &classes[1..]).sum::<u64>();
         }
         Ok(seen != 0)
@@ -167,7 +167,7 @@ impl Session {
         let names = names.join(",");
         let mut other = 0;
         for device in &self.devices {
-            other += self.kernel.counts(device.index)?.totals.classes.iter().map(|classes| classes[0]).sum::<u64>();
+            other += self.kernel.totals(device.index)?.classes.iter().map(|classes| classes[0]).sum::<u64>();
         }
         eprintln!("no tunnel packets (UDP {}) on {names} in 2 s; other packets there: {other}", self.port);
         match sniffer.and_then(|sniffer| sniffer.busiest()) {
@@ -201,7 +201,7 @@ impl Session {
     /// Says whether every event that was submitted has been read.
     fn is_drained(&self) -> Result<bool> {
         for device in &self.devices {
-            let totals = self.kernel.counts(device.index)?.totals;
+            let totals = self.kernel.totals(device.index)?;
             let submitted: u64 = totals.events.iter().map(|outcome| outcome.submitted).sum();
             if submitted != device.consumed.consumed {
                 return Ok(false);
