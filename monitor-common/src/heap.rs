@@ -5,7 +5,7 @@ use std::{vec, vec::Vec};
 
 use crate::count::{Counters, DEVICES, Totals};
 use crate::event::pending::Pending;
-use crate::event::{Any, Event};
+use crate::event::{Any, Event, KINDS};
 use crate::flow::Bucket;
 use crate::fragment;
 use crate::tables::Tables;
@@ -24,7 +24,8 @@ pub struct HeapTables {
     totals: Vec<Totals>,
     pending: Pending,
     limits_events: bool,
-    events: VecDeque<Any>,
+    /// One queue a kind, as the kernel has one ring a kind.
+    events: [VecDeque<Any>; KINDS],
     capacity: usize,
 }
 
@@ -35,7 +36,8 @@ impl Default for HeapTables {
 }
 
 impl HeapTables {
-    /// Tables with `tunnels` slots and `buckets` of two flows, both powers of two, and room for `capacity` events.
+    /// Tables with `tunnels` slots and `buckets` of two flows, both powers of two, and room for `capacity` events
+    /// of each kind.
     pub fn new(ports: Ports, seed: u64, tunnels: u32, buckets: u32, capacity: usize) -> Self {
         assert!(tunnels.is_power_of_two() && tunnels >= 2 && buckets.is_power_of_two(), "sizes are powers of two");
         Self {
@@ -48,7 +50,7 @@ impl HeapTables {
             totals: vec![Totals::default(); DEVICES as usize],
             pending: Pending::default(),
             limits_events: true,
-            events: VecDeque::new(),
+            events: [const { VecDeque::new() }; KINDS],
             capacity,
         }
     }
@@ -64,9 +66,9 @@ impl HeapTables {
         Self::new(Ports::new(&[PORT]), 0, 1024, buckets, usize::MAX)
     }
 
-    /// Takes the oldest event.
+    /// Takes the oldest event of the first kind that has any.
     pub fn next_event(&mut self) -> Option<Any> {
-        self.events.pop_front()
+        self.events.iter_mut().find_map(VecDeque::pop_front)
     }
 
     /// The tunnels that have a slot, with the slot's number and what was counted.
@@ -155,11 +157,11 @@ impl Tables for HeapTables {
     }
 
     fn emit<E: Event>(&mut self, make: impl FnOnce() -> E) -> bool {
-        if self.events.len() >= self.capacity {
+        let events = &mut self.events[E::KIND as usize];
+        if events.len() >= self.capacity {
             return false;
         }
-        let event = Any::read(make().as_bytes()).expect("an event reads back what it wrote");
-        self.events.push_back(event);
+        events.push_back(Any::read(make().as_bytes()).expect("an event reads back what it wrote"));
         true
     }
 }

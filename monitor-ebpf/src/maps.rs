@@ -9,8 +9,8 @@ use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf};
 use monitor_common::count::{Counters, DEVICES, Totals};
-use monitor_common::event::Event;
 use monitor_common::event::pending::Pending;
+use monitor_common::event::{Event, Kind};
 use monitor_common::flow::Bucket;
 use monitor_common::fragment;
 use monitor_common::packet::Packet;
@@ -46,8 +46,14 @@ static FLOWS: Array<Bucket> = Array::with_max_entries(1, 0);
 static FRAGMENTS: Array<u64> = Array::with_max_entries(fragment::SLOTS, 0);
 #[map]
 static TOTALS: PerCpuArray<Totals> = PerCpuArray::with_max_entries(DEVICES, 0);
+
+// A ring for each kind of event, so that no flood of one kind takes the room of another.
 #[map]
-static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+static RTT_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[map]
+static FRAGMENT_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[map]
+static ICMP_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 /// The packet between the steps of the long way.
 #[map]
@@ -103,6 +109,16 @@ pub(crate) fn scratch() -> Option<*mut Scratch> {
 pub(crate) fn packet() -> Option<&'static mut Packet> {
     // SAFETY: the value belongs to this processor, and a program runs to its end before the next one begins there.
     PACKET.get_ptr_mut(0).map(|packet| unsafe { &mut *packet })
+}
+
+/// The ring of a kind. The kind is a constant where this is called, so that nothing is left to decide at run time.
+#[inline(always)]
+fn ring(kind: Kind) -> &'static RingBuf {
+    match kind {
+        Kind::Rtt => &RTT_EVENTS,
+        Kind::Fragment => &FRAGMENT_EVENTS,
+        Kind::IcmpError => &ICMP_EVENTS,
+    }
 }
 
 /// Nanoseconds since boot, suspended time included.
@@ -198,7 +214,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn emit<E: Event>(&mut self, make: impl FnOnce() -> E) -> bool {
-        let Some(mut entry) = EVENTS.reserve::<E>(0) else { return false };
+        let Some(mut entry) = ring(E::KIND).reserve::<E>(0) else { return false };
         entry.write(make());
         // The reader looks at the ring by a timer: a wake-up costs microseconds, and one per event is a load.
         entry.submit(u64::from(BPF_RB_NO_WAKEUP));

@@ -14,7 +14,7 @@ use monitor_common::event;
 use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 
-use crate::counts::{Consumed, Counts};
+use crate::counts::{ByKind, Counts};
 use crate::snapshot::{Fragments, Peer, Rtt, Snapshot, Traffic, Vni};
 use samples::{Samples, Span, Subject};
 use sums::Sums;
@@ -34,7 +34,7 @@ pub struct Aggregate {
     mtu: u32,
     sums: Sums,
     before: Sums,
-    consumed_before: Consumed,
+    consumed_before: ByKind,
     samples: Samples,
 }
 
@@ -46,7 +46,7 @@ impl Aggregate {
             mtu,
             sums: Sums::new(limits),
             before: Sums::new(limits),
-            consumed_before: Consumed::default(),
+            consumed_before: ByKind::default(),
             samples: Samples::new(limits),
         }
     }
@@ -59,23 +59,27 @@ impl Aggregate {
     }
 
     /// Takes all counts so far and returns what happened since the last call, `seconds` ago.
-    pub fn interval(&mut self, counts: &Counts, consumed: Consumed, seconds: f64) -> Snapshot {
+    pub fn interval(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
         self.sums.update(counts);
         let difference = self.sums.since(&self.before);
-        let snapshot = self.snapshot(&difference, consumed.since(&self.consumed_before), seconds, Span::Interval);
+        let mut read = *consumed;
+        for (read, before) in read.iter_mut().zip(&self.consumed_before) {
+            *read = read.since(before);
+        }
+        let snapshot = self.snapshot(&difference, &read, seconds, Span::Interval);
         self.before = self.sums.clone();
-        self.consumed_before = consumed;
+        self.consumed_before = *consumed;
         self.samples.next_interval();
         snapshot
     }
 
     /// Takes all counts so far and returns what happened since the start, `seconds` ago.
-    pub fn whole(&mut self, counts: &Counts, consumed: Consumed, seconds: f64) -> Snapshot {
+    pub fn whole(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
         self.sums.update(counts);
         self.snapshot(&self.sums, consumed, seconds, Span::Whole)
     }
 
-    fn snapshot(&self, sums: &Sums, consumed: Consumed, interval_seconds: f64, span: Span) -> Snapshot {
+    fn snapshot(&self, sums: &Sums, consumed: &ByKind, interval_seconds: f64, span: Span) -> Snapshot {
         Snapshot {
             interval_seconds,
             device: self.device.clone(),
@@ -84,6 +88,7 @@ impl Aggregate {
             other: sums.other,
             other_peers: sums.other_peers,
             accounting: accounting::accounting(&sums.totals, consumed),
+            overhead: None,
         }
     }
 

@@ -1,12 +1,14 @@
 //! The kernel side, seen from user space: load, attach, read. The only modules that name aya.
 
 pub mod attach;
+pub mod cost;
 pub mod counters;
 #[cfg(feature = "diagnostics")]
 mod diagnostics;
 pub mod events;
 pub mod load;
 mod plain;
+mod rings;
 pub mod trial;
 
 pub use attach::{Attachment, Ingress};

@@ -1,6 +1,7 @@
 //! What was counted on one device, from the kernel's maps or from tables in memory.
 
 use monitor_common::count::{Counters, Totals};
+use monitor_common::event::KINDS;
 use monitor_common::heap::HeapTables;
 use monitor_common::packet::Class;
 use monitor_common::tunnel::Tunnel;
@@ -49,7 +50,10 @@ impl Counts {
     }
 }
 
-/// What became of the events that were read.
+/// What became of the events that were read, at the index of their kind.
+pub type ByKind = [Consumed; KINDS];
+
+/// What became of the events of one kind that were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Consumed {
     /// Records taken out of the ring buffer.
@@ -61,6 +65,18 @@ pub struct Consumed {
 }
 
 impl Consumed {
+    /// Counts an event that is handed on.
+    pub fn deliver(&mut self) {
+        self.consumed += 1;
+        self.delivered += 1;
+    }
+
+    /// Counts records that are none of ours; `decode_errors` are all so far.
+    pub fn reject(&mut self, decode_errors: u64) {
+        self.consumed += decode_errors - self.decode_errors;
+        self.decode_errors = decode_errors;
+    }
+
     /// What was added since `before`.
     pub fn since(&self, before: &Self) -> Self {
         Self {

@@ -13,7 +13,7 @@ use monitor_common::tunnel::Tunnel;
 
 use crate::aggregate::{Aggregate, Limits};
 use crate::cli::{Common, Read};
-use crate::counts::{Consumed, Counts};
+use crate::counts::{ByKind, Counts};
 use crate::export::{json, packet};
 use crate::failure::Failure;
 use crate::output::Printer;
@@ -28,7 +28,7 @@ pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
     let limits = Limits { max_vnis: common.max_vnis as usize, max_peers: common.max_peers as usize };
     let mut analysis = Analysis {
         aggregate: Aggregate::new(&name, 0, limits),
-        consumed: Consumed::default(),
+        consumed: ByKind::default(),
         progress: Progress::new(),
         name: &name,
         is_printing_events: common.events,
@@ -52,7 +52,7 @@ pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
 
 struct Analysis<'a> {
     aggregate: Aggregate,
-    consumed: Consumed,
+    consumed: ByKind,
     progress: Progress,
     name: &'a str,
     is_printing_events: bool,
@@ -71,8 +71,7 @@ impl Analysis<'_> {
     }
 
     fn event(&mut self, event: &Any, tables: &HeapTables, printer: &mut Printer) -> Result<()> {
-        self.consumed.consumed += 1;
-        self.consumed.delivered += 1;
+        self.consumed[usize::from(event.head().kind)].deliver();
         let tunnel = tunnel(tables, event.head().tunnel);
         if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
             self.aggregate.record(sample, tunnel);
@@ -97,7 +96,7 @@ impl Analysis<'_> {
         let local = if local.is_empty() { "no tunnel endpoint was seen".to_owned() } else { local.join(" ") };
         printer.text(&format!("{} frames; this node: {local}\n", reading.frames))?;
         let counts = Counts::of(&reading.tables, DEVICE);
-        printer.summary(&self.aggregate.whole(&counts, self.consumed, span as f64 / 1e9))
+        printer.summary(&self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9))
     }
 }
 

@@ -25,6 +25,51 @@ pub struct Snapshot {
     pub other_peers: Traffic,
     /// Everything that was seen, by what became of it.
     pub accounting: Accounting,
+    /// What watching cost; of a capture there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overhead: Option<Overhead>,
+}
+
+/// What watching cost, on all watched devices together: the programs and the reader are there once for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Overhead {
+    /// tunmon's own work.
+    pub daemon: Daemon,
+    /// The programs in the kernel, if the kernel measured them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bpf: Option<Bpf>,
+}
+
+/// What the work in user space cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Daemon {
+    /// Its share of a core; 1 is a whole one.
+    pub core_share: f64,
+}
+
+/// What the programs cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bpf {
+    /// The part of the time in which they were measured.
+    pub measured_seconds: f64,
+    /// At the hooks of received packets.
+    pub ingress: HookCost,
+    /// At the hooks of transmitted packets.
+    pub egress: HookCost,
+}
+
+/// What the programs of one direction cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct HookCost {
+    /// Packets as the hook had them: a super-frame is one.
+    pub runs: u64,
+    /// The time that they took.
+    pub run_seconds: f64,
+    /// The time that one took, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_per_run: Option<f64>,
+    /// The share of a core while they were measured; 1 is a whole one.
+    pub core_share: f64,
 }
 
 /// Wire packets and their layer-2 bytes, seen from the device.
@@ -160,6 +205,8 @@ pub struct Accounting {
     pub flows: Flows,
     /// Events, by what became of them.
     pub events: Events,
+    /// The same of each kind of events.
+    pub events_by_kind: BTreeMap<&'static str, Events>,
 }
 
 /// Later outer fragments.
@@ -197,4 +244,19 @@ pub struct Events {
     pub delivered: u64,
     /// Records that are none of ours.
     pub decode_errors: u64,
+}
+
+impl Events {
+    /// The sum of both.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        Self {
+            wanted: self.wanted + other.wanted,
+            submitted: self.submitted + other.submitted,
+            ring_full: self.ring_full + other.ring_full,
+            rate_limited: self.rate_limited + other.rate_limited,
+            consumed: self.consumed + other.consumed,
+            delivered: self.delivered + other.delivered,
+            decode_errors: self.decode_errors + other.decode_errors,
+        }
+    }
 }

@@ -1,4 +1,5 @@
 //! What people read on a terminal.
 
+pub(crate) mod overhead;
 pub(crate) mod report;
 mod units;

@@ -1,5 +1,6 @@
 //! Watching devices: attach, read, report, detach.
 
+mod overhead;
 mod session;
 
 use std::time::Duration;

@@ -50,7 +50,7 @@ fn no_helper_is_called_but_those_that_leave_packets_alone() {
 fn the_object_is_a_release_object_with_our_licence() {
     let object = object();
     assert_eq!(object.licence, "Dual MIT/GPL");
-    assert!(object.maps.iter().any(|map| map == "EVENTS"), "{:?}", object.maps);
+    assert!(object.maps.iter().any(|map| map == "RTT_EVENTS"), "{:?}", object.maps);
     let log: Vec<_> = object.maps.iter().filter(|map| map.to_uppercase().contains("LOG")).collect();
     assert!(log.is_empty(), "maps of aya-log: {log:?}");
 }

@@ -3,16 +3,18 @@
 use std::io;
 
 use anyhow::{Context, Result, anyhow};
-use aya::maps::{Array, MapData, PerCpuArray, ProgramArray, RingBuf};
+use aya::maps::{Array, MapData, PerCpuArray, ProgramArray};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader};
 use monitor_common::count::{Counters, Totals};
+use monitor_common::event::{KINDS, Kind};
 use monitor_common::flow::Bucket;
 use monitor_common::tunnel::{MAX_SLOTS, Tunnel};
 use monitor_common::wire::geneve::Ports;
 
 use super::plain::Plain;
+use super::rings;
 use crate::failure::{Failure, is_privileged};
 
 /// The object that build.rs compiled.
@@ -28,8 +30,8 @@ pub struct Sizes {
     pub tunnels: u32,
     /// Buckets of two flows.
     pub buckets: u32,
-    /// Bytes of the ring buffer.
-    pub ring_bytes: u32,
+    /// Bytes of the ring buffer of each kind of events.
+    pub ring_bytes: [u32; KINDS],
     /// Possible processors.
     pub processors: usize,
 }
@@ -41,7 +43,8 @@ impl Sizes {
         let affordable = prev_power_of_two(u32::try_from(affordable).unwrap_or(MAX_SLOTS));
         let wanted = max_vnis.saturating_mul(max_peers).clamp(2, MAX_SLOTS).next_power_of_two();
         let buckets = (max_flows / 2).clamp(1, 1 << 24).next_power_of_two();
-        Self { tunnels: wanted.min(affordable).max(2), buckets, ring_bytes: 1 << 20, processors }
+        let ring_bytes = Kind::ALL.map(|kind| rings::bytes(kind, processors));
+        Self { tunnels: wanted.min(affordable).max(2), buckets, ring_bytes, processors }
     }
 
     /// Memory of all tables, in bytes.
@@ -49,7 +52,7 @@ impl Sizes {
         let shared = self.tunnels as usize * (size_of::<Tunnel>() + 64) + self.buckets as usize * size_of::<Bucket>();
         let own = self.tunnels as usize * size_of::<Counters>()
             + monitor_common::count::DEVICES as usize * size_of::<Totals>();
-        shared + own * self.processors + self.ring_bytes as usize
+        shared + own * self.processors + self.ring_bytes.iter().sum::<u32>() as usize
     }
 }
 
@@ -74,7 +77,11 @@ impl Kernel {
     /// ([`random_seed`]).
     pub fn load(ports: &[u16], sizes: Sizes, seed: u64) -> Result<Self> {
         let (ports, tunnel_mask, flow_mask) = (Ports::new(ports).0, sizes.tunnels - 1, sizes.buckets - 1);
-        let mut ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        for kind in Kind::ALL {
+            loader.map_max_entries(rings::map(kind), sizes.ring_bytes[kind as usize]);
+        }
+        let mut ebpf = loader
             .override_global("PORTS", &ports, true)
             .override_global("SEED", &seed, true)
             .override_global("FLOW_SEED", &seed, true)
@@ -84,7 +91,6 @@ impl Kernel {
             .map_max_entries("CLAIMS", sizes.tunnels)
             .map_max_entries("COUNTERS", sizes.tunnels)
             .map_max_entries("FLOWS", sizes.buckets)
-            .map_max_entries("EVENTS", sizes.ring_bytes)
             .load(OBJECT)
             .map_err(explain)?;
         load_chain(&mut ebpf, "XDP_STEPS", "tunmon_xdp", ['x', 'x'])?;
@@ -116,12 +122,6 @@ impl Kernel {
     pub fn begin(&mut self, seed: u64) -> Result<()> {
         let map = self.ebpf.map_mut(".data").context("map .data")?;
         Array::<_, u64>::try_from(map).and_then(|mut data| data.set(0, seed, 0)).context("map .data")
-    }
-
-    /// Takes the ring buffer; there is one reader.
-    pub fn take_ring(&mut self) -> Result<RingBuf<MapData>> {
-        let map = self.ebpf.take_map("EVENTS").context("map EVENTS was taken before")?;
-        RingBuf::try_from(map).context("map EVENTS")
     }
 
     /// The loaded programs by name.

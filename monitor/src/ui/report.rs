@@ -128,13 +128,16 @@ fn accounting(text: &mut String, snapshot: &Snapshot) {
         grouped(events.rate_limited),
         grouped(events.delivered)
     );
-    let malformed: Vec<String> = accounting
-        .malformed
-        .iter()
-        .filter(|(_, count)| **count != 0)
-        .map(|(reason, count)| format!("{reason} {}", grouped(*count)))
-        .collect();
-    if !malformed.is_empty() {
-        let _ = writeln!(text, "malformed  {}", malformed.join("  "));
+    let full = accounting.events_by_kind.iter().map(|(kind, events)| (*kind, events.ring_full));
+    reasons(text, "ring full", full);
+    reasons(text, "malformed", accounting.malformed.iter().map(|(reason, count)| (*reason, *count)));
+}
+
+/// A line of those counts that are not 0, if there is any.
+fn reasons(text: &mut String, title: &str, counts: impl Iterator<Item = (&'static str, u64)>) {
+    let counts = counts.filter(|(_, count)| *count != 0);
+    let counts: Vec<String> = counts.map(|(reason, count)| format!("{reason} {}", grouped(count))).collect();
+    if !counts.is_empty() {
+        let _ = writeln!(text, "{title}  {}", counts.join("  "));
     }
 }

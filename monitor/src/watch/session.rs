@@ -11,17 +11,20 @@ use monitor_common::tunnel::Tunnel;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::overhead::Meter;
 use crate::aggregate::{Aggregate, Limits};
 use crate::bpf::events::Events;
 use crate::bpf::{Attachment, Kernel};
 use crate::cli::Common;
-use crate::counts::Consumed;
+use crate::counts::ByKind;
 use crate::device;
 use crate::export::json;
 use crate::output::Printer;
+use crate::snapshot::Snapshot;
 use crate::sniff::Sniffer;
+use crate::ui;
 
-/// Time between two looks at the ring buffer, which holds some 14 000 samples.
+/// Time between two looks at the ring buffers, which have room for what all processors may send in twice that time.
 const DRAIN: Duration = Duration::from_millis(20);
 
 /// Everything that one run holds.
@@ -34,6 +37,7 @@ pub(super) struct Session {
     started: Instant,
     reported: Instant,
     sniffer: Option<Sniffer>,
+    meter: Meter,
 }
 
 struct Watched {
@@ -42,7 +46,7 @@ struct Watched {
     index: u32,
     is_gone: bool,
     aggregate: Aggregate,
-    consumed: Consumed,
+    consumed: ByKind,
 }
 
 impl Session {
@@ -54,14 +58,15 @@ impl Session {
             index: attachment.device.index,
             is_gone: false,
             aggregate: Aggregate::new(&attachment.device.name, attachment.device.mtu, limits),
-            consumed: Consumed::default(),
+            consumed: ByKind::default(),
             attachment: Some(attachment),
         };
-        let events = Events::new(kernel.take_ring()?);
+        let events = kernel.take_events()?;
         let devices = attachments.into_iter().map(watched).collect();
         let port = options.ports.first().copied().unwrap_or_default();
-        let now = std::time::Instant::now().into();
-        Ok(Self { kernel, events, tunnels: HashMap::new(), devices, port, started: now, reported: now, sniffer: None })
+        let (now, meter) = (std::time::Instant::now().into(), Meter::new(&kernel)?);
+        let (tunnels, sniffer) = (HashMap::new(), None);
+        Ok(Self { kernel, events, tunnels, devices, port, started: now, reported: now, sniffer, meter })
     }
 
     /// Watches until the time is up or a signal comes; then detaches and sums up.
@@ -104,8 +109,7 @@ impl Session {
         events.drain(|event| {
             let head = event.head();
             let Some(device) = devices.iter_mut().find(|device| device.index == head.device) else { return };
-            device.consumed.consumed += 1;
-            device.consumed.delivered += 1;
+            device.consumed[usize::from(head.kind)].deliver();
             let tunnel = if head.tunnel == UNTRACKED { None } else { resolve(kernel, tunnels, head.tunnel) };
             if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
                 device.aggregate.record(sample, tunnel);
@@ -118,8 +122,7 @@ impl Session {
         });
         // A record that is none of ours names no device; it is the first one's.
         if let Some(first) = devices.first_mut() {
-            first.consumed.consumed += events.decode_errors - first.consumed.decode_errors;
-            first.consumed.decode_errors = events.decode_errors;
+            first.consumed.iter_mut().zip(events.decode_errors).for_each(|(consumed, errors)| consumed.reject(errors));
         }
         result
     }
@@ -128,13 +131,15 @@ impl Session {
         let now = Instant::now();
         let seconds = (now - self.reported).as_secs_f64();
         self.reported = now;
+        let overhead = self.meter.interval(&self.kernel)?;
         for device in &mut self.devices {
             if !device.is_gone && device::name_of(device.index).is_none() {
                 device.is_gone = true;
                 eprintln!("{} is gone; what was counted stays, and nothing is added", device.name);
             }
             let counts = self.kernel.counts(device.index)?.settled();
-            printer.interval(&device.aggregate.interval(&counts, device.consumed, seconds))?;
+            let snapshot = device.aggregate.interval(&counts, &device.consumed, seconds);
+            printer.interval(&Snapshot { overhead: Some(overhead), ..snapshot })?;
         }
         Ok(())
     }
@@ -191,19 +196,21 @@ impl Session {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        let overhead = self.meter.whole(&self.kernel)?;
         for device in &mut self.devices {
             let counts = self.kernel.counts(device.index)?;
-            printer.summary(&device.aggregate.whole(&counts, device.consumed, seconds))?;
+            let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);
+            printer.summary(&Snapshot { overhead: Some(overhead), ..snapshot })?;
         }
-        Ok(())
+        printer.text(&ui::overhead::text(&overhead))
     }
 
     /// Says whether every event that was submitted has been read.
     fn is_drained(&self) -> Result<bool> {
         for device in &self.devices {
             let totals = self.kernel.totals(device.index)?;
-            let submitted: u64 = totals.events.iter().map(|outcome| outcome.submitted).sum();
-            if submitted != device.consumed.consumed {
+            let mut kinds = totals.events.iter().zip(&device.consumed);
+            if kinds.any(|(outcome, consumed)| outcome.submitted != consumed.consumed) {
                 return Ok(false);
             }
         }

@@ -34,7 +34,7 @@ impl Loaded {
     pub fn new(flows: u32) -> Result<Self> {
         let mut kernel =
             Kernel::load(&[6081], Sizes::new(128, 256, flows * ENTRIES, load::processors()?), load::random_seed()?)?;
-        let events = Events::new(kernel.take_ring()?);
+        let events = kernel.take_events()?;
         Ok(Self { kernel, events })
     }
 

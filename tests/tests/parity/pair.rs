@@ -15,7 +15,7 @@ use std::time::Duration;
 use monitor::bpf::events::Events;
 use monitor::bpf::{Kernel, Sizes};
 use monitor::counts::Counts;
-use monitor_common::event::Any;
+use monitor_common::event::{Any, KINDS};
 use monitor_common::heap::HeapTables;
 use monitor_common::observe::observe;
 use monitor_common::packet::Packet;
@@ -36,7 +36,7 @@ pub(super) struct Settings {
     pub(super) tunnels: u32,
     pub(super) buckets: u32,
     pub(super) seed: u64,
-    /// Whether events are read after each frame; else the kernel's ring is one page and runs full.
+    /// Whether events are read after each frame; else the kernel's rings are of one page and run full.
     pub(super) reads_events: bool,
 }
 
@@ -76,11 +76,11 @@ impl Pair {
     /// With another seed in user space.
     pub(super) fn with_seeds(settings: Settings, user_seed: u64) -> Self {
         let Settings { tunnels, buckets, seed, reads_events } = settings;
-        let ring_bytes = if reads_events { 1 << 20 } else { 4096 };
+        let ring_bytes = [if reads_events { 1 << 20 } else { 4096 }; KINDS];
         let processor = pin();
         let sizes = Sizes { tunnels, buckets, ring_bytes, processors: 1 };
         let mut kernel = Kernel::load(&PORTS, sizes, seed).expect("the programs can be loaded");
-        let ring = Events::new(kernel.take_ring().expect("nobody has taken the ring"));
+        let ring = kernel.take_events().expect("nobody has taken the rings");
         let tables = HeapTables::new(Ports::new(&PORTS), user_seed, tunnels, buckets, usize::MAX);
         let (scratch, limits, now) = (Packet::default(), Limits::default(), boot_ns());
         Self { kernel, processor, ring, tables, scratch, reads_events, started_ns: now, last_ns: now, limits }

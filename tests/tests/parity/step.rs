@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use monitor::bpf::trial::Segments;
 use monitor::bpf::{Kernel, Sizes};
+use monitor_common::event::KINDS;
 use monitor_common::frame::{Direction, Frame};
 use tests::frame::parts::{ETHERTYPE_IPV4, Ipv4, UDP, ethernet};
 use tests::needs;
@@ -130,6 +131,6 @@ fn first_buffer() -> Option<usize> {
 
 /// The programs with the smallest tables that there are.
 pub(super) fn smallest() -> Kernel {
-    let sizes = Sizes { tunnels: 2, buckets: 1, ring_bytes: 4096, processors: 1 };
+    let sizes = Sizes { tunnels: 2, buckets: 1, ring_bytes: [4096; KINDS], processors: 1 };
     Kernel::load(&[6081], sizes, 0).expect("the programs can be loaded")
 }
