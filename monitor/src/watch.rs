@@ -1,6 +1,7 @@
 //! Watching devices: attach, read, report, detach.
 
 mod overhead;
+mod pace;
 mod session;
 
 use std::time::Duration;

@@ -112,6 +112,11 @@ impl Tunmon {
         }
     }
 
+    /// Sends it a signal, such as SIGSTOP: a reader that stands still.
+    pub fn signal(&mut self, signal: i32) -> Result<()> {
+        self.process.signal(signal)
+    }
+
     /// Ends it as Ctrl-C does, and gathers the rest.
     pub fn stop(mut self) -> Result<Report> {
         let from = SystemTime::now();

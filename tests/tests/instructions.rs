@@ -46,23 +46,24 @@ fn machine() -> Machine {
     machine
 }
 
-/// The last run of a path's packets at a hook.
-fn run(path: &Path, hook: Hook) -> Run {
+/// The last run of a path's packets at a hook; it finds the rings full or not.
+fn run(path: &Path, hook: Hook, rings_are_full: bool) -> Run {
     let kind = match hook {
         Hook::Xdp => Kind::Xdp,
         Hook::Tc => Kind::Classifier,
     };
     let mut machine = machine();
-    let mut pass = |frame: &[u8]| {
+    let pass = |machine: &mut Machine, frame: &[u8]| {
         machine.now_ns += path.gap_ns;
         let run = machine.run(hook.program(), kind, frame).unwrap();
         assert_eq!(run.verdict, hook.verdict(), "{} at {}", path.id, hook.name());
         run
     };
     for frame in &path.before {
-        pass(frame);
+        pass(&mut machine, frame);
     }
-    pass(&path.frame)
+    machine.rings_are_full = rings_are_full;
+    pass(&mut machine, &path.frame)
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn every_path_costs_what_the_budget_says() {
     println!("{:<20} {:<9} insns lookups others", "path", "hook");
     for hook in Hook::ALL {
         for path in paths() {
-            let cost = Cost::of(&run(&path, hook));
+            let cost = Cost::of(&run(&path, hook, false));
             let target = match path.target {
                 Some(target) if cost.instructions > target => format!("  # target {target}"),
                 _ => String::new(),
@@ -84,4 +85,24 @@ fn every_path_costs_what_the_budget_says() {
     }
     faults.extend(budget.keys().map(|(path, hook)| format!("{path} {hook} is no path")));
     assert!(faults.is_empty(), "instructions.budget says otherwise:\n{}", faults.join("\n"));
+}
+
+/// A reader that stands still costs a packet no more than a failed reserve; and no event ever wakes the reader, which
+/// the interpreter takes for an error.
+#[test]
+fn a_full_ring_costs_less_than_an_event() {
+    let mut events = 0;
+    for hook in Hook::ALL {
+        for path in paths() {
+            let (sent, refused) = (run(&path, hook, false), run(&path, hook, true));
+            let submitted = sent.helpers.get("ringbuf_submit").copied().unwrap_or(0);
+            events += submitted;
+            let mut helpers = sent.helpers.clone();
+            helpers.remove("ringbuf_submit");
+            assert_eq!(refused.helpers, helpers, "{} at {}", path.id, hook.name());
+            let is_less = refused.instructions < sent.instructions;
+            assert!(is_less == (submitted != 0), "{} at {}: {sent:?}, {refused:?}", path.id, hook.name());
+        }
+    }
+    assert_eq!(events, 2 * 4, "samples by timestamp and echo, a fragment, an ICMP error, at two hooks");
 }

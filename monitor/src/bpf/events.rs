@@ -31,17 +31,20 @@ impl Kernel {
 }
 
 impl Events {
-    /// Hands every event that is there to `deliver`.
-    pub fn drain(&mut self, mut deliver: impl FnMut(&Any)) {
+    /// Hands every event that is there to `deliver`; returns the number of records, events or not.
+    pub fn drain(&mut self, mut deliver: impl FnMut(&Any)) -> usize {
+        let mut records = 0;
         let rings = self.rings.iter_mut().zip(&mut self.decode_errors);
         for (kind, (ring, decode_errors)) in Kind::ALL.into_iter().zip(rings) {
             for _ in 0..BUDGET {
                 let Some(item) = ring.next() else { break };
+                records += 1;
                 match Any::read(&item) {
                     Some(event) if event.head().kind == kind as u16 => deliver(&event),
                     _ => *decode_errors += 1,
                 }
             }
         }
+        records
     }
 }

@@ -11,19 +11,18 @@ pub(super) fn map(kind: Kind) -> &'static str {
     }
 }
 
-/// Bytes of the events of one kind that a processor may send between two looks at the rings: 16 in 2^20 ns, so 306 in
-/// 20 ms, of 96 bytes at most with their headers; and once more as much for a look that comes late.
-const SHARE: usize = 2 * 306 * 96;
-/// No ring is smaller, whatever the number of processors, and none is larger.
-const LEAST: usize = 128 << 10;
-const MOST: usize = 1 << 20;
+/// Bytes for each processor: it may send 16 events of a kind in 2^20 ns, so 1237 in the longest time between two looks
+/// (80 ms), of 96 bytes at most with their headers.
+const SHARE: usize = 128 << 10;
+/// No ring is larger: with more processors than 16 not all of them may go from silence to their limit at once.
+const MOST: usize = 2 << 20;
 
 /// Bytes of a kind's ring: a power of two, and whole pages.
 pub(super) fn bytes(kind: Kind, processors: usize) -> u32 {
     let least = match kind {
         // Samples come all the time, so they have room for a reader that stands still for a while.
-        Kind::Rtt => MOST,
-        Kind::Fragment | Kind::IcmpError => LEAST,
+        Kind::Rtt => 1 << 20,
+        Kind::Fragment | Kind::IcmpError => SHARE,
     };
     processors.saturating_mul(SHARE).clamp(least, MOST).next_power_of_two() as u32
 }
@@ -37,7 +36,7 @@ mod tests {
         for kind in Kind::ALL {
             for processors in [0, 1, 2, 3, 8, 100, usize::MAX] {
                 let bytes = bytes(kind, processors) as usize;
-                assert!(bytes.is_power_of_two() && (LEAST..=MOST).contains(&bytes), "{kind:?} {processors}: {bytes}");
+                assert!(bytes.is_power_of_two() && (SHARE..=MOST).contains(&bytes), "{kind:?} {processors}: {bytes}");
                 assert!(bytes == MOST || bytes >= processors * SHARE, "{kind:?} {processors}: {bytes}");
             }
         }

@@ -1,7 +1,7 @@
 //! What watching costs: the programs, by the kernel's own statistics, and this thread.
 //!
-//! The statistics may be turned on and off while tunmon runs. What is measured in between two readings counts only if
-//! they were on at the first one, so that a share of a core is never of a time that was not measured.
+//! The statistics may be turned on and off while tunmon runs. What is measured between two readings counts only if they
+//! were on at the first one, so that a share of a core is never of a time that was measured in part.
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,7 @@ pub(super) struct Meter {
     at: Instant,
     daemon: Duration,
     programs: [Cost; 2],
+    seen: u64,
     is_on: bool,
     whole: Span,
 }
@@ -36,30 +37,31 @@ impl Meter {
     /// Begins now.
     pub(super) fn new(kernel: &Kernel) -> Result<Self> {
         let (at, daemon, programs) = (Instant::now(), thread_time(), programs(kernel)?);
-        Ok(Self { at, daemon, programs, is_on: cost::is_measured(), whole: Span::default() })
+        Ok(Self { at, daemon, programs, seen: 0, is_on: cost::is_measured(), whole: Span::default() })
     }
 
-    /// What the time since the last call cost.
-    pub(super) fn interval(&mut self, kernel: &Kernel) -> Result<Overhead> {
-        Ok(overhead(&self.advance(kernel)?))
+    /// What the time since the last call cost; `seen` are all packets so far.
+    pub(super) fn interval(&mut self, kernel: &Kernel, seen: u64) -> Result<Overhead> {
+        Ok(overhead(&self.advance(kernel, seen)?))
     }
 
     /// What the time since the beginning cost.
-    pub(super) fn whole(&mut self, kernel: &Kernel) -> Result<Overhead> {
-        self.advance(kernel)?;
+    pub(super) fn whole(&mut self, kernel: &Kernel, seen: u64) -> Result<Overhead> {
+        self.advance(kernel, seen)?;
         Ok(overhead(&self.whole))
     }
 
-    fn advance(&mut self, kernel: &Kernel) -> Result<Span> {
+    fn advance(&mut self, kernel: &Kernel, seen: u64) -> Result<Span> {
         let (at, daemon, programs) = (Instant::now(), thread_time(), programs(kernel)?);
         let mut span = Span { wall: at - self.at, daemon: daemon - self.daemon, ..Span::default() };
         let was_on = self.is_on;
-        self.is_on = cost::is_measured() || programs != self.programs;
+        // Statistics that another process asked for show only by what they measure.
+        self.is_on = cost::is_measured() || programs != self.programs || was_on && seen == self.seen;
         if was_on && self.is_on {
             span.measured = span.wall;
             span.programs = [0, 1].map(|direction: usize| programs[direction].since(&self.programs[direction]));
         }
-        (self.at, self.daemon, self.programs) = (at, daemon, programs);
+        (self.at, self.daemon, self.programs, self.seen) = (at, daemon, programs, seen);
         self.whole = self.whole.plus(&span);
         Ok(span)
     }

@@ -9,9 +9,10 @@ use monitor_common::event::Any;
 use monitor_common::frame::UNTRACKED;
 use monitor_common::tunnel::Tunnel;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use super::overhead::Meter;
+use super::pace::Pace;
 use crate::aggregate::{Aggregate, Limits};
 use crate::bpf::events::Events;
 use crate::bpf::{Attachment, Kernel};
@@ -23,9 +24,6 @@ use crate::output::Printer;
 use crate::snapshot::Snapshot;
 use crate::sniff::Sniffer;
 use crate::ui;
-
-/// Time between two looks at the ring buffers, which have room for what all processors may send in twice that time.
-const DRAIN: Duration = Duration::from_millis(20);
 
 /// Everything that one run holds.
 pub(super) struct Session {
@@ -71,8 +69,7 @@ impl Session {
 
     /// Watches until the time is up or a signal comes; then detaches and sums up.
     pub(super) async fn run(mut self, options: &Common, printer: &mut Printer) -> Result<()> {
-        let mut drain = interval(DRAIN);
-        drain.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut pace = Pace::new(self.started);
         let mut report = tokio::time::interval_at(self.started + options.interval, options.interval);
         report.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut interrupted = signal(SignalKind::interrupt()).context("signal handler")?;
@@ -82,7 +79,10 @@ impl Session {
         let (mut is_listening, mut is_hinted) = (false, false);
         loop {
             tokio::select! {
-                _ = drain.tick() => self.drain(options.events, printer)?,
+                () = sleep_until(pace.next) => {
+                    let has_found = self.drain(options.events, printer)?;
+                    pace.looked(Instant::now(), has_found);
+                }
                 _ = report.tick() => self.report(printer)?,
                 () = sleep_until(listen), if !is_listening => {
                     is_listening = true;
@@ -100,13 +100,13 @@ impl Session {
         self.finish(options, printer).await
     }
 
-    /// Takes all events that are there.
-    fn drain(&mut self, is_printed: bool, printer: &mut Printer) -> Result<()> {
+    /// Takes all events that are there; says whether there were any.
+    fn drain(&mut self, is_printed: bool, printer: &mut Printer) -> Result<bool> {
         let Self { kernel, events, tunnels, devices, .. } = self;
         kernel.log();
         let offset = if is_printed { boot_time() } else { Timestamp::UNIX_EPOCH };
         let mut result = Ok(());
-        events.drain(|event| {
+        let taken = events.drain(|event| {
             let head = event.head();
             let Some(device) = devices.iter_mut().find(|device| device.index == head.device) else { return };
             device.consumed[usize::from(head.kind)].deliver();
@@ -124,14 +124,14 @@ impl Session {
         if let Some(first) = devices.first_mut() {
             first.consumed.iter_mut().zip(events.decode_errors).for_each(|(consumed, errors)| consumed.reject(errors));
         }
-        result
+        result.map(|()| taken != 0)
     }
 
     fn report(&mut self, printer: &mut Printer) -> Result<()> {
         let now = Instant::now();
         let seconds = (now - self.reported).as_secs_f64();
         self.reported = now;
-        let overhead = self.meter.interval(&self.kernel)?;
+        let overhead = self.meter.interval(&self.kernel, self.seen()?)?;
         for device in &mut self.devices {
             if !device.is_gone && device::name_of(device.index).is_none() {
                 device.is_gone = true;
@@ -142,6 +142,15 @@ impl Session {
             printer.interval(&Snapshot { overhead: Some(overhead), ..snapshot })?;
         }
         Ok(())
+    }
+
+    /// Packets that all devices have seen.
+    fn seen(&self) -> Result<u64> {
+        let mut seen = 0;
+        for device in &self.devices {
+            seen += self.kernel.totals(device.index)?.classes.as_flattened().iter().sum::<u64>();
+        }
+        Ok(seen)
     }
 
     /// Says whether any device has seen a tunnel packet.
@@ -196,7 +205,7 @@ impl Session {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let overhead = self.meter.whole(&self.kernel)?;
+        let overhead = self.meter.whole(&self.kernel, self.seen()?)?;
         for device in &mut self.devices {
             let counts = self.kernel.counts(device.index)?;
             let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);

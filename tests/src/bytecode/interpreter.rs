@@ -75,6 +75,8 @@ pub struct Machine {
     packet_length: u64,
     /// What the clocks show.
     pub now_ns: u64,
+    /// Whether the ring buffers have no room.
+    pub rings_are_full: bool,
     /// Index of the device that packets pass.
     device: u32,
 }
@@ -98,7 +100,16 @@ impl Machine {
         }
         let sections = image.sections.iter().map(|bytes| memory.add(bytes.clone())).collect::<Result<_>>()?;
         let tables = Tables::default();
-        Ok(Self { image, memory, tables, sections, packet_length: 0, now_ns: 1 << 32, device: 1 })
+        Ok(Self {
+            image,
+            memory,
+            tables,
+            sections,
+            packet_length: 0,
+            now_ns: 1 << 32,
+            rings_are_full: false,
+            device: 1,
+        })
     }
 
     /// Sets a setting by its name.

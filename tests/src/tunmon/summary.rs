@@ -65,6 +65,8 @@ pub struct Accounting {
     pub seen: u64,
     pub classes: BTreeMap<String, u64>,
     pub events: Events,
+    #[serde(default)]
+    pub events_by_kind: BTreeMap<String, Events>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -101,13 +103,23 @@ impl Summary {
 
     /// Checks that no packet and no event got lost between the counters: integers, no tolerance.
     pub fn check_identities(&self) -> Result<()> {
-        let Accounting { seen, classes, events } = &self.accounting;
+        let Accounting { seen, classes, events, events_by_kind } = &self.accounting;
         let sum: u64 = classes.values().sum();
         ensure!(*seen == sum, "seen {seen} is not the sum of the classes {sum}: {classes:?}");
         let per_vni: u64 = self.vnis.iter().map(|row| row.rx_packets + row.tx_packets).sum();
         let rest = self.other.rx_packets + self.other.tx_packets;
         let geneve = classes.get("geneve").copied().unwrap_or_default();
         ensure!(geneve == per_vni + rest, "geneve {geneve} is not per VNI {per_vni} + other {rest}");
+        for (kind, events) in events_by_kind {
+            events.check_identities().with_context(|| format!("events of kind {kind}"))?;
+        }
+        events.check_identities()
+    }
+}
+
+impl Events {
+    fn check_identities(&self) -> Result<()> {
+        let events = self;
         let fates = events.submitted + events.ring_full + events.rate_limited;
         ensure!(events.wanted == fates, "wanted events are not submitted + ring full + rate limited: {events:?}");
         ensure!(events.submitted == events.consumed, "submitted events were not all consumed: {events:?}");

@@ -8,6 +8,9 @@ use super::{MAPS, Machine, PACKET, Processor, STACK};
 /// What a helper that fails returns.
 const FAILED: i64 = -1;
 
+/// Flag of a record: the reader, if it waits, is not woken.
+const NO_WAKEUP: u64 = 1;
+
 /// The name of a helper by its number (`enum bpf_func_id`).
 fn name(number: i32) -> Option<&'static str> {
     Some(match number {
@@ -39,9 +42,12 @@ impl Machine {
             26 => self.load_bytes(second, third, fourth)?.cast_unsigned(),
             131 => {
                 self.map_at(first, |map| map.kind == kind::RING)?;
-                self.memory.add(vec![0; usize::try_from(second)?])?
+                if self.rings_are_full { 0 } else { self.memory.add(vec![0; usize::try_from(second)?])? }
             }
-            132 | 133 => 0,
+            132 | 133 => {
+                ensure!(second == NO_WAKEUP, "{name} wakes the reader");
+                0
+            }
             188 => self.packet_length,
             _ => bail!("helper {name} does nothing"),
         };
