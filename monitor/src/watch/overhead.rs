@@ -89,8 +89,8 @@ fn overhead(span: &Span) -> Overhead {
         seconds_per_run: (cost.runs != 0).then(|| cost.time.as_secs_f64() / cost.runs as f64),
         core_share: share(cost.time, span.measured),
     });
-    let is_measured = !span.measured.is_zero();
-    let bpf = is_measured.then(|| Bpf { measured_seconds: span.measured.as_secs_f64(), ingress, egress });
+    let measured_seconds = span.measured.as_secs_f64();
+    let bpf = (measured_seconds > 0.0).then_some(Bpf { measured_seconds, ingress, egress });
     Overhead { daemon: Daemon { core_share: share(span.daemon, span.wall) }, bpf }
 }
 
