@@ -9,7 +9,7 @@ pub(crate) fn text(overhead: &Overhead) -> String {
     let Some(bpf) = &overhead.bpf else {
         return format!(
             "overhead {daemon}; in the kernel not measured:\n         \
-             sysctl kernel.bpf_stats_enabled=1 turns it on (two clock readings a packet)\n"
+             sysctl kernel.bpf_stats_enabled=1 turns it on (2 clock reads a packet)\n"
         );
     };
     let runs = bpf.ingress.runs + bpf.egress.runs;
