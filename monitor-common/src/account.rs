@@ -11,21 +11,23 @@ use crate::wire::udp;
 /// Accounts for a packet that was seen at `now_ns` (nanoseconds since boot).
 #[inline(always)]
 pub fn account<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> Next {
-    let mut packets = packet.frame.packets();
     let mut class = packet.class();
     let mut is_reported = class == Class::IcmpError;
     if class == Class::Geneve {
-        packets = geneve(packet, tables);
+        geneve(packet, tables);
     }
     if class == Class::Fragment {
         (class, is_reported) = later_fragment(packet, tables, now_ns);
     } else if packet.outer.more_fragments() && packet.outer.protocol == udp::PROTOCOL {
         is_reported |= first_fragment(packet, tables, now_ns);
     }
-    if let Some(totals) = tables.totals(packet.frame.device) {
-        totals.seen(packet.frame.direction(), class, packets);
+    // Those of class `geneve` have been counted in their tunnel, or as untracked.
+    if class != Class::Geneve
+        && let Some(totals) = tables.totals(packet.frame.device)
+    {
+        totals.seen(packet.frame.direction(), class, packet.frame.packets());
         if let Some(reason) = packet.malformed_index() {
-            totals.rejected(reason, packets);
+            totals.rejected(reason, packet.frame.packets());
         }
     }
     next(packet, tables, is_reported, now_ns)
@@ -48,26 +50,21 @@ fn next<T: Tables>(packet: &Packet, tables: &mut T, is_reported: bool, now_ns: u
     }
 }
 
-/// A tunnel packet; returns the number of wire packets, and notes the tunnel's slot.
+/// A tunnel packet: counts it, and notes the tunnel's slot.
 #[inline(always)]
-fn geneve<T: Tables>(packet: &mut Packet, tables: &mut T) -> u32 {
-    let (frame, outer) = (packet.frame, &packet.outer);
-    let tunnel = Tunnel::new(frame.device, packet.vni, outer.source, outer.destination, frame.direction());
-    let slot = if packet.has_geneve() { tables::find_or_claim(tables, &tunnel) } else { None };
-    let share = share(packet);
-    let Some(slot) = slot else {
+fn geneve<T: Tables>(packet: &mut Packet, tables: &mut T) {
+    let (frame, share) = (packet.frame, share(packet));
+    let place = if packet.has_geneve() { tables::find_or_claim(tables, &Tunnel::of(packet)) } else { None };
+    let Some((slot, place)) = place else {
         if let Some(totals) = tables.totals(frame.device) {
             totals.untracked(frame.direction(), share);
         }
-        return share.packets;
+        return;
     };
-    packet.slot = slot as u16;
-    if let Some(counters) = tables.counters(slot) {
-        let traffic = counters.traffic_mut(frame.direction());
-        traffic.add(share);
-        traffic.inner_fragments += u64::from(packet.inner.is_fragment());
-    }
-    share.packets
+    packet.slot = slot;
+    let traffic = tables.at(place).traffic_mut(frame.direction());
+    traffic.add(share);
+    traffic.inner_fragments += u64::from(packet.inner.is_fragment());
 }
 
 #[inline(always)]
@@ -123,7 +120,7 @@ fn count_fragment<T: Tables>(packet: &Packet, tables: &mut T) {
     if packet.slot == UNTRACKED {
         return;
     }
-    if let Some(counters) = tables.counters(u32::from(packet.slot)) {
-        counters.traffic_mut(packet.frame.direction()).outer_fragments += 1;
+    if let Some(place) = tables::place(tables, packet.slot) {
+        tables.at(place).traffic_mut(packet.frame.direction()).outer_fragments += 1;
     }
 }

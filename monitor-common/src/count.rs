@@ -6,7 +6,8 @@ pub mod totals;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::frame::{Direction, Frame};
-use crate::rtt::{LEGS, Leg, METHODS, Method, Sample};
+use crate::rtt::{LEGS, Leg, METHODS, Method};
+use crate::tunnel::Tunnel;
 
 pub use totals::{DEVICES, Totals};
 
@@ -157,10 +158,19 @@ pub struct Matches {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Counters {
+    /// The tunnel, once this processor has seen a packet of it: key and counts are found by one look-up.
+    pub tunnel: Tunnel,
     /// Per [`Direction`].
     pub traffic: [Traffic; 2],
     /// Per [`Leg`] and [`Method`].
     pub matches: [[Matches; METHODS]; LEGS],
+    /// Per [`Leg`] and [`Method`] the index of this processor's histogram, or [`crate::histogram::NONE`].
+    pub histograms: [[u16; METHODS]; LEGS],
+    /// The slot.
+    pub slot: u16,
+    reserved: u16,
+    /// Samples without an event, because their flow had sent one a moment before.
+    pub held_back: u64,
 }
 
 impl Counters {
@@ -173,29 +183,48 @@ impl Counters {
         }
     }
 
-    /// Counts a sample.
+    /// Counts a sample of `rtt_ns`.
     #[inline(always)]
-    pub fn matched(&mut self, leg: Leg, sample: &Sample) {
-        let methods = if leg as usize == 0 { &mut self.matches[0] } else { &mut self.matches[1] };
-        let matches = match sample.method {
+    pub fn matched(&mut self, leg: Leg, method: Method, rtt_ns: u64) {
+        let methods = match leg {
+            Leg::Remote => &mut self.matches[0],
+            Leg::Local => &mut self.matches[1],
+        };
+        let matches = match method {
             Method::Timestamp => &mut methods[0],
             Method::Handshake => &mut methods[1],
             Method::Echo => &mut methods[2],
         };
         matches.count += 1;
-        matches.sum_ns += sample.rtt_ns;
+        matches.sum_ns += rtt_ns;
     }
 
-    /// Adds what another processor, or another tunnel, counted.
+    /// The index of the histogram of a leg and method.
+    #[inline(always)]
+    pub fn histogram_mut(&mut self, leg: Leg, method: Method) -> &mut u16 {
+        let methods = match leg {
+            Leg::Remote => &mut self.histograms[0],
+            Leg::Local => &mut self.histograms[1],
+        };
+        match method {
+            Method::Timestamp => &mut methods[0],
+            Method::Handshake => &mut methods[1],
+            Method::Echo => &mut methods[2],
+        }
+    }
+
+    /// Adds what another processor, or another tunnel, counted; the histograms are added up by who can read them.
     pub fn merge(&mut self, other: &Self) {
         self.traffic.iter_mut().zip(&other.traffic).for_each(|(own, other)| own.merge(other));
         self.combine_matches(other, u64::wrapping_add);
+        self.held_back += other.held_back;
     }
 
     /// Takes away what was counted before; what is longest, least or most stays.
     pub fn subtract(&mut self, before: &Self) {
         self.traffic.iter_mut().zip(&before.traffic).for_each(|(own, before)| own.subtract(before));
         self.combine_matches(before, u64::wrapping_sub);
+        self.held_back -= before.held_back;
     }
 
     fn combine_matches(&mut self, other: &Self, with: fn(u64, u64) -> u64) {

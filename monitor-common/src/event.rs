@@ -89,13 +89,19 @@ impl Event for Rtt {
 
 impl Rtt {
     /// The leg.
+    #[inline(always)]
     pub fn leg(&self) -> Leg {
-        Leg::ALL[self.leg as usize % Leg::ALL.len()]
+        if self.leg == 0 { Leg::Remote } else { Leg::Local }
     }
 
     /// The method.
+    #[inline(always)]
     pub fn method(&self) -> Method {
-        Method::ALL[self.method as usize % Method::ALL.len()]
+        match self.method {
+            0 => Method::Timestamp,
+            1 => Method::Handshake,
+            _ => Method::Echo,
+        }
     }
 }
 

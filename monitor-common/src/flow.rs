@@ -8,7 +8,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::frame::UNTRACKED;
-use crate::packet::Address;
+use crate::packet::{Address, Packet};
 use crate::rtt::Stamp;
 
 /// Identity of a flow, and the direction of the packet that it was made from.
@@ -20,12 +20,27 @@ pub struct Key {
 }
 
 impl Key {
-    /// The flow of a packet inside a tunnel from `outer.0` to `outer.1`, whose inner ends are address and port.
+    /// The flow of what a tunnel packet carries.
     #[inline(always)]
-    pub fn new(seed: u64, outer: (Address, Address), inner: [(Address, u16); 2], protocol: u8) -> Self {
-        let [from, to] = [end(seed, inner[0]), end(seed, inner[1])];
-        let hash = mix(from.wrapping_add(to) ^ pair(outer.0, outer.1) ^ u64::from(protocol));
-        Self { hash, side: usize::from(from > to) }
+    pub fn of(packet: &Packet, seed: u64, endpoints: u64) -> Self {
+        let inner = &packet.inner;
+        let [from, to] = [packet.inner_source_port.to_be(), packet.inner_destination_port.to_be()];
+        let ends = match inner.version {
+            6 => [end_v6(inner.source, from), end_v6(inner.destination, to)],
+            _ => [end_v4(inner.source.raw_v4(), from), end_v4(inner.destination.raw_v4(), to)],
+        };
+        Self::new(seed, endpoints, ends, inner.protocol)
+    }
+
+    /// The flow of a packet whose inner ends ([`end_v4`], [`end_v6`]) are `from` and `to`, in a tunnel with these
+    /// endpoints ([`crate::tunnel::Tunnel::endpoints`]).
+    #[inline(always)]
+    pub fn new(seed: u64, endpoints: u64, [from, to]: [u64; 2], protocol: u8) -> Self {
+        // Of odd factors a product forgets nothing, and their order does not matter to it.
+        let product = odd(from ^ seed).wrapping_mul(odd(to ^ seed));
+        let hash = mix(mix(product) ^ endpoints ^ u64::from(protocol) << 24);
+        // The sign of the difference: the other direction has the other one.
+        Self { hash, side: (from.wrapping_sub(to) >> 63) as usize }
     }
 
     /// The index of its bucket in a table with one more than `mask` buckets, a power of two.
@@ -34,38 +49,50 @@ impl Key {
         self.hash as u32 & mask
     }
 
-    /// The tag in the upper 24 bits; never 0.
+    /// 24 bits, never 0.
     #[inline(always)]
     fn tag(self) -> u32 {
-        (self.hash >> 32) as u32 & TAG | 0x100
+        (self.hash >> 40) as u32 | 1
     }
 }
 
 #[inline(always)]
-fn end(seed: u64, (address, port): (Address, u16)) -> u64 {
-    mix(address.0[0].rotate_left(25) ^ address.0[1] ^ u64::from(port) << 48 ^ seed)
+fn odd(word: u64) -> u64 {
+    word << 1 | 1
 }
 
-/// A number of an unordered pair, one of which is nearly always this node.
+/// An inner end: an IPv4 address and a port, both as they lie in memory.
 #[inline(always)]
-fn pair(a: Address, b: Address) -> u64 {
-    a.0[1] ^ b.0[1] ^ (a.0[0] ^ b.0[0]).rotate_left(25)
+pub fn end_v4(address: u32, port: u16) -> u64 {
+    u64::from(address) << 16 ^ u64::from(port)
 }
+
+/// An inner end: an IPv6 address and a port, both as they lie in memory.
+#[inline(always)]
+pub fn end_v6(address: Address, port: u16) -> u64 {
+    mix(fold(address)) ^ u64::from(port)
+}
+
+#[inline(always)]
+fn fold(address: Address) -> u64 {
+    address.0[0].rotate_left(25) ^ address.0[1]
+}
+
+/// 2^64 divided by the golden ratio, odd: multiples of it are spread evenly.
+pub(crate) const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Spreads a word over all its bits: those of the product's upper half depend on every bit of the word.
 #[inline(always)]
 pub(crate) fn mix(word: u64) -> u64 {
-    let product = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let product = word.wrapping_mul(GOLDEN);
     product ^ product >> 32
 }
-
-const TAG: u32 = 0xffff_ff00;
 
 /// A flow's entry. All zero: free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Flow {
-    /// The tag, and in the lowest byte the period of the last event.
+    /// In the upper 24 bits the tag, in the lowest byte the period of the last event.
     tag: u32,
     /// Per direction the sequence number of the data that was stamped.
     pub(crate) sequence: [u32; 2],
@@ -95,12 +122,12 @@ pub enum Inserted {
 
 impl Flow {
     fn fresh(key: Key, now: u32) -> Self {
-        Self { tag: key.tag(), sequence: [0; 2], tunnel: [UNTRACKED; 2], stamp: [Stamp::closed(0, now); 2] }
+        Self { tag: key.tag() << 8, sequence: [0; 2], tunnel: [UNTRACKED; 2], stamp: [Stamp::closed(0, now); 2] }
     }
 
     #[inline(always)]
     fn is_of(&self, key: Key) -> bool {
-        (self.tag ^ key.tag()) & TAG == 0
+        self.tag >> 8 == key.tag()
     }
 
     /// What waits in a direction, and the slot of its tunnel.
@@ -113,7 +140,7 @@ impl Flow {
     #[inline(always)]
     pub(crate) fn may_report(&mut self, period: u8) -> bool {
         let is_new = self.tag as u8 != period;
-        self.tag = self.tag & TAG | u32::from(period);
+        self.tag = self.tag & !0xff | u32::from(period);
         is_new
     }
 
@@ -162,17 +189,20 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use core::net::Ipv4Addr;
+    use core::net::{IpAddr, Ipv6Addr};
 
     use super::*;
 
-    fn address(last: u8) -> Address {
-        Address::from(Ipv4Addr::new(10, 0, 0, last))
+    fn address(last: u8) -> u32 {
+        u32::from_ne_bytes([10, 0, 0, last])
     }
 
     fn key(from: (u8, u16), to: (u8, u16)) -> Key {
-        let inner = [(address(from.0), from.1), (address(to.0), to.1)];
-        Key::new(7, (address(101), address(102)), inner, 6)
+        Key::new(7, 100, [from, to].map(end), 6)
+    }
+
+    fn end((last, port): (u8, u16)) -> u64 {
+        end_v4(address(last), port)
     }
 
     #[test]
@@ -180,9 +210,6 @@ mod tests {
         let (there, back) = (key((1, 40000), (2, 443)), key((2, 443), (1, 40000)));
         assert_eq!(there.hash, back.hash);
         assert_ne!(there.side, back.side);
-        let inner = [(address(2), 443), (address(1), 40000)];
-        let swapped = Key::new(7, (address(102), address(101)), inner, 6);
-        assert_eq!(swapped, back);
     }
 
     #[test]
@@ -191,9 +218,9 @@ mod tests {
         assert_ne!(base.hash, key((1, 40001), (2, 443)).hash);
         assert_ne!(base.hash, key((1, 443), (2, 40000)).hash);
         assert_ne!(base.hash, key((3, 40000), (2, 443)).hash);
-        let inner = [(address(1), 40000), (address(2), 443)];
-        assert_ne!(base.hash, Key::new(7, (address(101), address(103)), inner, 6).hash);
-        assert_ne!(base.hash, Key::new(7, (address(101), address(102)), inner, 17).hash);
+        let inner = [(1, 40000), (2, 443)].map(end);
+        assert_ne!(base.hash, Key::new(7, 101, inner, 6).hash);
+        assert_ne!(base.hash, Key::new(7, 100, inner, 17).hash);
     }
 
     #[test]
@@ -212,5 +239,32 @@ mod tests {
     fn an_event_is_due_once_a_period() {
         let mut flow = Flow::fresh(key((1, 1), (2, 2)), 0);
         assert!(flow.may_report(3) && !flow.may_report(3) && flow.may_report(4));
+    }
+
+    /// The number of pairs of keys that share bucket and tag, and the most keys of one bucket, in 4096 buckets.
+    fn collisions(keys: impl Iterator<Item = Key>) -> (usize, usize) {
+        let (mut seen, mut load) = (std::collections::HashMap::new(), [0usize; 4096]);
+        for key in keys {
+            load[key.bucket(4095) as usize] += 1;
+            *seen.entry((key.bucket(4095), key.tag())).or_insert(0) += 1;
+        }
+        (seen.values().map(|count| count - 1).sum(), load.into_iter().max().unwrap_or(0))
+    }
+
+    #[test]
+    fn flows_that_are_alike_are_spread_evenly() {
+        let seed = 0x1234_5678_9abc_def1;
+        let endpoints = 3;
+        let ports = (0..4096).map(|port| Key::new(seed, endpoints, [(1, 32768 + port), (2, 443)].map(end), 6));
+        assert_eq!(collisions(ports).0, 0);
+        let pods = (0..64).flat_map(|a| (64..128).map(move |b| [(a, 40000), (b, 443)].map(end)));
+        let (same, most) = collisions(pods.map(|ends| Key::new(seed, endpoints, ends, 6)));
+        assert!(same == 0 && most < 12, "{same} {most}");
+        let v6 = |last: u16| Address::from(IpAddr::V6(Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, last)));
+        let pods = (0..64).flat_map(|a| (64..128).map(move |b| [end_v6(v6(a), 40000), end_v6(v6(b), 443)]));
+        let (same, most) = collisions(pods.map(|ends| Key::new(seed, endpoints, ends, 6)));
+        assert!(same == 0 && most < 12, "{same} {most}");
+        let keys = (0..=255).map(|endpoints| Key::new(seed, endpoints, [(1, 40000), (2, 443)].map(end), 6));
+        assert_eq!(collisions(keys).0, 0);
     }
 }

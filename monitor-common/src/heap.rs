@@ -8,9 +8,13 @@ use crate::event::pending::Pending;
 use crate::event::{Any, Event, KINDS};
 use crate::flow::Bucket;
 use crate::fragment;
+use crate::histogram::{self, Histogram};
 use crate::tables::Tables;
 use crate::tunnel::Tunnel;
 use crate::wire::geneve::{PORT, Ports};
+
+/// Histograms that may be issued; they take memory when they are.
+const HISTOGRAMS: u32 = 32_768;
 
 /// Tables of one pipeline, as one processor has them.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub struct HeapTables {
     seed: u64,
     tunnels: Vec<Tunnel>,
     counters: Vec<Counters>,
+    histograms: Vec<Histogram>,
+    issued: u32,
     flows: Vec<Bucket>,
     fragments: Vec<u64>,
     totals: Vec<Totals>,
@@ -45,6 +51,8 @@ impl HeapTables {
             seed,
             tunnels: vec![Tunnel::default(); tunnels as usize],
             counters: vec![Counters::default(); tunnels as usize],
+            histograms: vec![Histogram::default(); histogram::RESERVED as usize],
+            issued: 0,
             flows: vec![Bucket::default(); buckets as usize],
             fragments: vec![0; fragment::SLOTS as usize],
             totals: vec![Totals::default(); DEVICES as usize],
@@ -80,6 +88,11 @@ impl HeapTables {
         })
     }
 
+    /// A histogram by the index that counters have.
+    pub fn histogram_of(&self, index: u16) -> &Histogram {
+        &self.histograms[usize::from(index)]
+    }
+
     /// The tunnel in a slot, if it has one.
     pub fn tunnel_of(&self, slot: u16) -> Option<Tunnel> {
         self.tunnels.get(usize::from(slot)).copied().filter(|tunnel| *tunnel != Tunnel::default())
@@ -96,6 +109,7 @@ impl PartialEq for HeapTables {
     fn eq(&self, other: &Self) -> bool {
         self.tunnels == other.tunnels
             && self.counters == other.counters
+            && self.histograms == other.histograms
             && self.flows == other.flows
             && self.fragments == other.fragments
             && self.totals == other.totals
@@ -104,8 +118,14 @@ impl PartialEq for HeapTables {
 }
 
 impl Tables for HeapTables {
+    type Place = usize;
+
     fn ports(&self) -> Ports {
         self.ports
+    }
+
+    fn first_port(&self) -> u16 {
+        self.ports.first().to_be()
     }
 
     fn seed(&self) -> u64 {
@@ -116,8 +136,8 @@ impl Tables for HeapTables {
         self.seed
     }
 
-    fn tunnel_mask(&self) -> u32 {
-        self.tunnels.len() as u32 - 1
+    fn pair_mask(&self) -> u32 {
+        self.tunnels.len() as u32 / 2 - 1
     }
 
     fn flow_mask(&self) -> u32 {
@@ -140,8 +160,28 @@ impl Tables for HeapTables {
         self.tunnels[slot as usize] == Tunnel::default()
     }
 
-    fn counters(&mut self, slot: u32) -> Option<&mut Counters> {
-        self.counters.get_mut(slot as usize)
+    fn places(&mut self, pair: u32) -> Option<[usize; 2]> {
+        let first = 2 * pair as usize;
+        (first < self.counters.len()).then_some([first, first + 1])
+    }
+
+    fn at(&mut self, place: usize) -> &mut Counters {
+        &mut self.counters[place]
+    }
+
+    fn histograms(&self) -> u32 {
+        HISTOGRAMS
+    }
+
+    fn issued(&mut self) -> Option<&mut u32> {
+        Some(&mut self.issued)
+    }
+
+    fn histogram(&mut self, index: u32) -> Option<&mut Histogram> {
+        if self.histograms.len() <= index as usize {
+            self.histograms.resize(index as usize + 1, Histogram::default());
+        }
+        self.histograms.get_mut(index as usize)
     }
 
     fn flows(&mut self, bucket: u32) -> Option<&mut Bucket> {

@@ -1,8 +1,8 @@
 //! The wire parser and the packet pipeline of tunmon, one source for the kernel and for user space.
 //!
 //! ```text
-//! wire ← frame ← packet ← {tunnel, flow, rtt, fragment} ← {event, count} ← tables ←
-//! {report, account, round_trip, fast} ← observe
+//! wire ← frame ← packet ← {tunnel, flow, rtt, fragment} ← {event, histogram, count} ← tables ←
+//! report ← {account, round_trip, fast} ← observe
 //! ```
 //!
 //! A module uses only what stands to its left. Packet memory is a trait ([`wire::Bytes`]), so are the maps
@@ -26,6 +26,7 @@ pub mod fragment;
 pub mod frame;
 #[cfg(feature = "heap")]
 pub mod heap;
+pub mod histogram;
 pub mod observe;
 pub mod packet;
 pub mod report;

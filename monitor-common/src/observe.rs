@@ -5,7 +5,7 @@ use crate::fast;
 use crate::frame::Frame;
 use crate::packet::{self, Packet};
 use crate::report::report;
-use crate::round_trip::round_trip;
+use crate::round_trip::{matched, round_trip};
 use crate::tables::{Next, Tables};
 use crate::wire::Bytes;
 
@@ -20,26 +20,32 @@ pub fn observe<B: Bytes, T: Tables>(
     scratch: &mut Packet,
     now: impl Fn() -> u64,
 ) -> bool {
-    let next = fast::observe(bytes, frame, tables, &now);
+    let mut next = fast::over_v4(bytes, || *frame, tables, &now);
+    if next == Next::OverV6 {
+        next = fast::over_v6(bytes, || *frame, tables, &now);
+    }
     if next == Next::Parse {
         long_way(bytes, frame, tables, scratch, now());
         return true;
     }
-    send(next, scratch, tables);
+    last_steps(next, scratch, tables);
     false
 }
 
 /// Observes one packet without trying the short way first: the effects are the same.
 pub fn long_way<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, scratch: &mut Packet, now_ns: u64) {
     packet::parse(bytes, frame, tables.ports(), scratch);
-    let next = match account(scratch, tables, now_ns) {
-        Next::RoundTrip => round_trip(scratch, tables, now_ns),
-        next @ (Next::Done | Next::Parse | Next::Report) => next,
-    };
-    send(next, scratch, tables);
+    let mut next = account(scratch, tables, now_ns);
+    if next == Next::RoundTrip {
+        next = round_trip(scratch, tables, now_ns);
+    }
+    last_steps(next, scratch, tables);
 }
 
-fn send<T: Tables>(next: Next, packet: &Packet, tables: &mut T) {
+fn last_steps<T: Tables>(mut next: Next, packet: &Packet, tables: &mut T) {
+    if next == Next::Match {
+        next = matched(tables);
+    }
     if next == Next::Report
         && let Some(pending) = tables.pending().copied()
     {

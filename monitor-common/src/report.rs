@@ -1,5 +1,5 @@
-//! Events about a packet, sent as its last step. What there is to send waits in [`Pending`], so that the steps
-//! before stay small and a packet without events does not pay for them.
+//! Events about a packet, sent within the limits on rates as its last step. What there is to send waits in [`Pending`],
+//! so that the steps before stay small and a packet without events does not pay for them.
 
 use crate::event::pending::Pending;
 use crate::event::{self, Event, Head};
@@ -16,26 +16,16 @@ pub fn report<T: Tables>(pending: &Pending, packet: &Packet, tables: &mut T) {
             fragment(tables, packet, pending.now_ns);
         }
     }
-    if pending.has_sample != 0 {
-        send(tables, (pending.device, pending.tunnel, pending.now_ns), |head| event::Rtt {
-            head,
-            rtt_ns: pending.rtt_ns,
-            source: pending.source,
-            destination: pending.destination,
-            source_port: pending.source_port,
-            destination_port: pending.destination_port,
-            protocol: pending.protocol,
-            leg: pending.leg,
-            method: pending.method,
-            reserved: 0,
-        });
+    if pending.is_due != 0 {
+        send(tables, pending.sample.head, || pending.sample);
     }
 }
 
 #[inline(always)]
 fn fragment<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
     let outer = &packet.outer;
-    send(tables, (packet.frame.device, packet.slot, now_ns), |head| event::Fragment {
+    let head = head::<event::Fragment>(packet, now_ns);
+    send(tables, head, || event::Fragment {
         head,
         source: outer.source,
         destination: outer.destination,
@@ -51,7 +41,8 @@ fn fragment<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
 #[inline(always)]
 fn icmp_error<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
     let quote = &packet.quote;
-    send(tables, (packet.frame.device, packet.slot, now_ns), |head| event::IcmpError {
+    let head = head::<event::IcmpError>(packet, now_ns);
+    send(tables, head, || event::IcmpError {
         head,
         reporter: packet.outer.source,
         source: quote.ip.source,
@@ -67,14 +58,18 @@ fn icmp_error<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
 }
 
 #[inline(always)]
-fn send<T: Tables, E: Event>(tables: &mut T, (device, tunnel, now_ns): (u32, u16, u64), make: impl FnOnce(Head) -> E) {
+fn head<E: Event>(packet: &Packet, now_ns: u64) -> Head {
+    Head { at_ns: now_ns, device: packet.frame.device, kind: E::KIND as u16, tunnel: packet.slot }
+}
+
+#[inline(always)]
+fn send<T: Tables, E: Event>(tables: &mut T, head: Head, make: impl FnOnce() -> E) {
     let is_limited = tables.limits_events();
-    if !tables.totals(device).is_some_and(|totals| totals.outcome(E::KIND).admit(now_ns, is_limited)) {
+    if !tables.totals(head.device).is_some_and(|totals| totals.outcome(E::KIND).admit(head.at_ns, is_limited)) {
         return;
     }
-    let head = Head { at_ns: now_ns, device, kind: E::KIND as u16, tunnel };
-    let was_taken = tables.emit(|| make(head));
-    if let Some(totals) = tables.totals(device) {
+    let was_taken = tables.emit(make);
+    if let Some(totals) = tables.totals(head.device) {
         totals.outcome(E::KIND).offered(was_taken);
     }
 }

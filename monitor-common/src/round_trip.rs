@@ -1,36 +1,40 @@
 //! What a parsed packet is in its conversation: a packet whose answer will be awaited, an answer, or both.
 
-use crate::event::Kind;
 use crate::event::pending::Match;
 use crate::flow::{Flow, Inserted, Key};
 use crate::packet::Packet;
-use crate::rtt::{self, Identity, Leg, Method, Sample, Segment};
-use crate::tables::{Next, Tables};
+use crate::rtt::{self, Identity, Leg, Method, Sample, Timestamps};
+use crate::tables::{self, Next, Tables};
+use crate::tunnel::Tunnel;
 use crate::wire::icmp::{self, Purpose};
 use crate::wire::tcp;
 
 /// Stamps the packet of a tracked tunnel, or finds the packet that it answers.
 #[inline(always)]
 pub fn round_trip<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Next {
-    if let Some((found, is_due)) = look(packet, tables, now_ns) {
-        count(tables, &found);
-        if is_due {
-            if let Some(pending) = tables.pending() {
-                pending.sample(&found);
-            }
-        } else if let Some(totals) = tables.totals(found.device) {
-            totals.outcome(Kind::Rtt).suppress();
-        }
+    let found = look(packet, tables, now_ns);
+    let Some(pending) = tables.pending() else { return Next::Done };
+    if let Some((found, is_due)) = found {
+        pending.sample(&found, is_due);
+        return Next::Match;
     }
-    if tables.pending().is_some_and(|pending| pending.is_waiting()) { Next::Report } else { Next::Done }
+    if pending.is_reported() { Next::Report } else { Next::Done }
 }
 
-/// Counts a sample in its tunnel.
+/// Counts the sample that is pending.
 #[inline(always)]
-pub(crate) fn count<T: Tables>(tables: &mut T, found: &Match) {
-    if let Some(counters) = tables.counters(u32::from(found.sample.tunnel)) {
-        counters.matched(found.leg, &found.sample);
+pub fn matched<T: Tables>(tables: &mut T) -> Next {
+    let Some(pending) = tables.pending() else { return Next::Done };
+    let (event, is_due, is_reported) = (pending.sample, pending.is_due != 0, pending.is_reported());
+    let sample =
+        Sample { ticks: (event.rtt_ns / rtt::TICK_NS) as u32, method: event.method(), tunnel: event.head.tunnel };
+    if let Some(place) = tables::place(tables, sample.tunnel) {
+        tables::issue_and_count(tables, place, event.leg(), &sample);
+        if !is_due {
+            tables.at(place).held_back += 1;
+        }
     }
+    if is_reported { Next::Report } else { Next::Done }
 }
 
 #[inline(always)]
@@ -42,7 +46,8 @@ fn look<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Option<(Matc
     }
     let ends =
         [(packet.inner.source, packet.inner_source_port), (packet.inner.destination, packet.inner_destination_port)];
-    let key = Key::new(tables.flow_seed(), (packet.outer.source, packet.outer.destination), ends, protocol);
+    let endpoints = Tunnel::of(packet).endpoints();
+    let key = Key::of(packet, tables.flow_seed(), endpoints);
     let now = rtt::ticks(now_ns);
     let role = role(packet, is_echo)?;
     let is_limited = tables.limits_events();
@@ -126,15 +131,15 @@ fn step(packet: &Packet, flow: &mut Flow, side: usize, role: Role, now_ns: u64) 
         }
     }
     if packet.has_timestamps != 0 && matches!(role, Role::Data | Role::Segment) {
-        let segment = Segment {
+        let segment = Timestamps {
             tsval: packet.tsval,
             tsecr: packet.tsecr,
             sequence: packet.sequence,
             acknowledgment: packet.acknowledgment,
             has_payload: packet.tcp_payload != 0,
         };
-        let (sample, _) = rtt::timestamp(flow, side, segment, packet.slot, || now_ns);
-        method = method.or(sample.map(|sample| sample.method));
+        let sample = rtt::timestamp(flow, side, &segment, packet.slot, || now_ns);
+        method = method.or(sample.map(|(sample, _)| sample.method));
     }
     rtt::matched(waiting, tunnel, method?, now)
 }

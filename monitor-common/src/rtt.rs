@@ -83,12 +83,13 @@ impl Leg {
     }
 }
 
-const CLOSED: u64 = 0;
-const TIMESTAMP: u64 = 1;
-const HANDSHAKE: u64 = 2;
-const ECHO: u64 = 3;
+const CLOSED: u32 = 0;
+const TIMESTAMP: u32 = 1;
+const HANDSHAKE: u32 = 2;
+const ECHO: u32 = 3;
+const KIND: u32 = 3;
 
-/// 30 bits of what the answer carries, 2 bits of method, 32 bits of time: one word, so that one store is one update
+/// 32 bits of time, 30 bits of what the answer carries, 2 bits of method: one word, so that one store is one update
 /// and a race between processors costs a sample, never a wrong one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -96,8 +97,8 @@ pub struct Stamp(u64);
 
 impl Stamp {
     #[inline(always)]
-    fn new(kind: u64, id: u32, now: u32) -> Self {
-        Self(u64::from(id) << 34 | kind << 32 | u64::from(now))
+    fn new(kind: u32, id: u32, now: u32) -> Self {
+        Self(u64::from(now) << 32 | u64::from(id << 2 | kind))
     }
 
     /// A stamp that waits for nothing; it keeps the id, to know a repeated packet, and the time.
@@ -108,41 +109,58 @@ impl Stamp {
 
     #[inline(always)]
     fn close(self) -> Self {
-        Self(self.0 & !(3 << 32))
+        Self(self.0 & !u64::from(KIND))
     }
 
     #[inline(always)]
-    fn kind(self) -> u64 {
-        self.0 >> 32 & 3
+    fn kind(self) -> u32 {
+        self.0 as u32 & KIND
     }
 
     #[inline(always)]
     pub(crate) fn time(self) -> u32 {
-        self.0 as u32
+        (self.0 >> 32) as u32
+    }
+
+    /// Says whether a TSval may be stamped in place of this one: it is another one where nothing waits, or one before the
+    /// one that waits: a late packet, or a new connection whose answers would be waited for in vain.
+    #[inline(always)]
+    fn is_free_for(self, tsval: u32) -> bool {
+        let distance = self.distance(tsval);
+        // Nearly always the same one again.
+        distance != 0 && (self.kind() == CLOSED || (self.kind() == TIMESTAMP && distance < 0))
     }
 
     /// How far `id` is past the awaited one, in the arithmetic of 30-bit serial numbers; scaled, so only the sign
     /// and 0 mean something.
     #[inline(always)]
     fn distance(self, id: u32) -> i32 {
-        ((id << 2) as i32).wrapping_sub((self.0 >> 32) as i32 & !3)
+        (id << 2).wrapping_sub(self.0 as u32 & !KIND) as i32
     }
 }
 
 /// A sample: the time between a packet and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Round-trip time, in nanoseconds, to 64 ns.
-    pub rtt_ns: u64,
+    /// Round-trip time, in ticks.
+    pub ticks: u32,
     /// How it was taken.
     pub method: Method,
     /// Slot of the tunnel whose packet was stamped.
     pub tunnel: u16,
 }
 
-/// The part of a TCP segment that identifies packets and answers.
+impl Sample {
+    /// Round-trip time, in nanoseconds.
+    #[inline(always)]
+    pub fn rtt_ns(&self) -> u64 {
+        u64::from(self.ticks) * TICK_NS
+    }
+}
+
+/// The part of a TCP segment with timestamps that identifies packets and answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Segment {
+pub struct Timestamps {
     /// TSval.
     pub tsval: u32,
     /// TSecr.
@@ -155,10 +173,13 @@ pub struct Segment {
     pub has_payload: bool,
 }
 
+/// A tick, in nanoseconds.
+pub const TICK_NS: u64 = 64;
+
 /// Converts nanoseconds to ticks.
 #[inline(always)]
 pub fn ticks(now_ns: u64) -> u32 {
-    (now_ns >> 6) as u32
+    (now_ns / TICK_NS) as u32
 }
 
 /// Says whether a SYN or SYN-ACK waits for an answer from `side`.
@@ -168,7 +189,7 @@ pub fn awaits_handshake(flow: &Flow, side: usize) -> bool {
 }
 
 /// A segment with timestamps: matches what it answers, and stamps it when it may be. `now` is called at most once,
-/// and only if something is matched or stamped. Returns also what it said, or 0.
+/// and only if something is matched or stamped. Returns the sample, if there is one, and what `now` said.
 ///
 /// A pure acknowledgment hands its TSval to the peer as well, so an echo of it alone does not answer the data behind
 /// it: that data has to be acknowledged, too.
@@ -176,43 +197,45 @@ pub fn awaits_handshake(flow: &Flow, side: usize) -> bool {
 pub fn timestamp(
     flow: &mut Flow,
     side: usize,
-    segment: Segment,
+    segment: &Timestamps,
     tunnel: u16,
     now: impl Fn() -> u64,
-) -> (Option<Sample>, u64) {
+) -> Option<(Sample, u64)> {
     let (own, other) = (side & 1, (side ^ 1) & 1);
-    let (mut at, mut sample) = (0, None);
     let waiting = flow.stamp[other];
-    if waiting.kind() == TIMESTAMP {
-        let distance = waiting.distance(segment.tsecr);
+    let past = waiting.distance(segment.tsecr);
+    // Values from the start, and no `Option`: what that leaves undefined would be read from the stack, of which the
+    // verifier of 6.18 says that it has found a bug of its own, and older ones refuse the program.
+    let (mut is_answer, mut now_ns) = (false, 0);
+    if waiting.kind() == TIMESTAMP && past >= 0 {
         let is_acknowledged = segment.acknowledgment.wrapping_sub(flow.sequence[other]) as i32 > 0;
-        let is_answer = distance == 0 && is_acknowledged;
-        if is_answer {
-            at = now();
-            sample = matched(waiting, flow.tunnel[other], Method::Timestamp, ticks(at));
+        if past == 0 && is_acknowledged {
+            (is_answer, now_ns) = (true, now());
         }
-        if is_answer || distance > 0 {
+        if past != 0 || is_acknowledged {
             flow.stamp[other] = waiting.close();
         }
     }
-    let last = flow.stamp[own];
-    let distance = last.distance(segment.tsval);
-    // A TSval before the one that waits: a late packet, or a new connection whose answers would be waited for in vain.
-    let is_free = if last.kind() == CLOSED { distance != 0 } else { last.kind() == TIMESTAMP && distance < 0 };
-    if segment.has_payload && is_free {
-        at = if at == 0 { now() } else { at };
+    if segment.has_payload && flow.stamp[own].is_free_for(segment.tsval) {
+        if !is_answer {
+            now_ns = now();
+        }
         // The stamp last: another processor that sees it sees the rest.
         flow.sequence[own] = segment.sequence;
         flow.tunnel[own] = tunnel;
-        flow.stamp[own] = Stamp::new(TIMESTAMP, segment.tsval, ticks(at));
+        flow.stamp[own] = Stamp::new(TIMESTAMP, segment.tsval, ticks(now_ns));
     }
-    (sample, at)
+    if !is_answer {
+        return None;
+    }
+    let sample = matched(waiting, flow.tunnel[other], Method::Timestamp, ticks(now_ns))?;
+    Some((sample, now_ns))
 }
 
 /// What identifies the answer to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    kind: u64,
+    kind: u32,
     id: u32,
 }
 
@@ -231,7 +254,7 @@ impl Identity {
 }
 
 /// After this many ticks (1 s) an echo request has lost its reply, and the next one may be stamped.
-const ECHO_LOST: u32 = 1_000_000_000 >> 6;
+const ECHO_LOST: u32 = (1_000_000_000 / TICK_NS) as u32;
 
 /// Stamps a packet whose answer will be `identity`. One that was stamped before is a repetition, whose answer would
 /// be ambiguous. While an echo request waits, those behind it pass. Returns whether the packet was stamped.
@@ -278,5 +301,5 @@ pub fn answer(flow: &mut Flow, side: usize, identity: Identity, now: u32) -> Opt
 #[inline(always)]
 pub(crate) fn matched(waiting: Stamp, tunnel: u16, method: Method, now: u32) -> Option<Sample> {
     let passed = now.wrapping_sub(waiting.time());
-    if passed as i32 >= 0 { Some(Sample { rtt_ns: u64::from(passed) << 6, method, tunnel }) } else { None }
+    if passed as i32 >= 0 { Some(Sample { ticks: passed, method, tunnel }) } else { None }
 }

@@ -30,6 +30,14 @@ pub trait Bytes: Copy {
     /// Returns the `N` bytes at `offset`, or `None` when one of them is past the end or past [`REACH`].
     fn window<const N: usize>(self, offset: usize) -> Option<Self::Window<N>>;
 
+    /// Returns the `N` bytes at `offset`, or `None` when one of them is past the end. The caller knows that the offset and
+    /// `N` are within [`REACH`] whatever the packet says, so nothing compares them.
+    fn near<const N: usize>(self, offset: usize) -> Option<Self::Window<N>>;
+
+    /// The bytes behind the first `N`, which are known to be there.
+    #[must_use]
+    fn behind<const N: usize>(self) -> Self;
+
     /// Returns `offset`, or [`FAR`] when it is more, and makes the kernel's verifier forget how it was computed, so
     /// that the paths that led here are walked once and not once each.
     #[inline(always)]
@@ -51,6 +59,8 @@ pub trait Window<const N: usize>: Copy {
     fn be16<const O: usize>(self) -> u16;
     /// A 32-bit number in network order.
     fn be32<const O: usize>(self) -> u32;
+    /// Two bytes as they lie in memory.
+    fn raw16<const O: usize>(self) -> u16;
     /// Four bytes as they lie in memory.
     fn raw32<const O: usize>(self) -> u32;
     /// Eight bytes as they lie in memory.
@@ -65,6 +75,14 @@ impl<'a> Bytes for &'a [u8] {
             return None;
         }
         self.get(offset..)?.first_chunk()
+    }
+
+    fn near<const N: usize>(self, offset: usize) -> Option<&'a [u8; N]> {
+        self.get(offset..)?.first_chunk()
+    }
+
+    fn behind<const N: usize>(self) -> Self {
+        self.get(N..).unwrap_or_default()
     }
 }
 
@@ -82,12 +100,16 @@ impl<'a, const N: usize> Window<N> for &'a [u8; N] {
     }
 
     fn be16<const O: usize>(self) -> u16 {
-        const { assert!(O + 2 <= N) };
-        u16::from_be_bytes([self[O], self[O + 1]])
+        u16::from_be(self.raw16::<O>())
     }
 
     fn be32<const O: usize>(self) -> u32 {
         u32::from_be(self.raw32::<O>())
+    }
+
+    fn raw16<const O: usize>(self) -> u16 {
+        const { assert!(O + 2 <= N) };
+        u16::from_ne_bytes([self[O], self[O + 1]])
     }
 
     fn raw32<const O: usize>(self) -> u32 {

@@ -2,7 +2,7 @@
 //!
 //! Sizes given here are the smallest; user space sets the real ones at load time, together with the masks.
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use aya_ebpf::bindings::{BPF_NOEXIST, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
@@ -13,6 +13,7 @@ use monitor_common::event::pending::Pending;
 use monitor_common::event::{Event, Kind};
 use monitor_common::flow::Bucket;
 use monitor_common::fragment;
+use monitor_common::histogram::{Histogram, RESERVED};
 use monitor_common::packet::Packet;
 use monitor_common::tables::Tables;
 use monitor_common::tunnel::Tunnel;
@@ -24,11 +25,17 @@ use monitor_common::wire::geneve::Ports;
 #[unsafe(no_mangle)]
 static PORTS: u64 = 0;
 #[unsafe(no_mangle)]
+static FIRST_PORT: u16 = 0;
+#[unsafe(no_mangle)]
 static SEED: u64 = 0;
 #[unsafe(no_mangle)]
-static TUNNEL_MASK: u32 = 0;
+static PAIR_MASK: u32 = 0;
 #[unsafe(no_mangle)]
 static FLOW_MASK: u32 = 0;
+#[unsafe(no_mangle)]
+static HISTOGRAMS_MAX: u32 = 0;
+#[unsafe(no_mangle)]
+static UNLIMITED: u32 = 0;
 
 /// User space changes it when everything is attached.
 #[unsafe(no_mangle)]
@@ -39,7 +46,11 @@ static TUNNELS: Array<Tunnel> = Array::with_max_entries(2, 0);
 #[map]
 static CLAIMS: HashMap<u32, u8> = HashMap::with_max_entries(2, 0);
 #[map]
-static COUNTERS: PerCpuArray<Counters> = PerCpuArray::with_max_entries(2, 0);
+static COUNTERS: PerCpuArray<[Counters; 2]> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static HISTOGRAMS: PerCpuArray<Histogram> = PerCpuArray::with_max_entries(RESERVED, 0);
+#[map]
+static ISSUED: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static FLOWS: Array<Bucket> = Array::with_max_entries(1, 0);
 #[map]
@@ -83,7 +94,13 @@ pub(crate) const ROUND_TRIP: u32 = 3;
 pub(crate) const REPORT: u32 = 4;
 /// Step: parse an underlay packet that TC saw on its way out.
 pub(crate) const OUTER_TX: u32 = 5;
-const STEPS: u32 = 6;
+/// Step: the second part of the short way, for a received packet where TC tells the directions apart.
+pub(crate) const V6: u32 = 6;
+/// Step: the same for a packet that TC saw on its way out.
+pub(crate) const V6_TX: u32 = 7;
+/// Step: count a sample.
+pub(crate) const MATCH: u32 = 8;
+const STEPS: u32 = 9;
 
 /// Memory of one processor that the stack has no room for.
 ///
@@ -137,10 +154,21 @@ fn setting<T>(value: &'static T) -> T {
 /// The kernel's maps.
 pub(crate) struct Maps;
 
+/// A tunnel's counters, found in the map.
+#[derive(Clone, Copy)]
+pub(crate) struct Place(NonNull<Counters>);
+
 impl Tables for Maps {
+    type Place = Place;
+
     #[inline(always)]
     fn ports(&self) -> Ports {
         Ports(setting(&PORTS))
+    }
+
+    #[inline(always)]
+    fn first_port(&self) -> u16 {
+        setting(&FIRST_PORT)
     }
 
     #[inline(always)]
@@ -155,8 +183,8 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn tunnel_mask(&self) -> u32 {
-        setting(&TUNNEL_MASK)
+    fn pair_mask(&self) -> u32 {
+        setting(&PAIR_MASK)
     }
 
     #[inline(always)]
@@ -166,7 +194,7 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn limits_events(&self) -> bool {
-        true
+        setting(&UNLIMITED) == 0
     }
 
     #[inline(always)]
@@ -188,9 +216,34 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn counters(&mut self, slot: u32) -> Option<&mut Counters> {
+    fn places(&mut self, pair: u32) -> Option<[Place; 2]> {
+        let first: NonNull<Counters> = NonNull::new(COUNTERS.get_ptr_mut(pair)?)?.cast();
+        // SAFETY: the value holds two of them.
+        Some([Place(first), Place(unsafe { first.add(1) })])
+    }
+
+    #[inline(always)]
+    fn at(&mut self, place: Place) -> &mut Counters {
+        // SAFETY: a place comes from a look-up, and values of an array are there as long as the map; for the rest as for
+        // `packet`.
+        unsafe { &mut *place.0.as_ptr() }
+    }
+
+    #[inline(always)]
+    fn histograms(&self) -> u32 {
+        setting(&HISTOGRAMS_MAX)
+    }
+
+    #[inline(always)]
+    fn issued(&mut self) -> Option<&mut u32> {
         // SAFETY: as for `packet`.
-        COUNTERS.get_ptr_mut(slot).map(|counters| unsafe { &mut *counters })
+        ISSUED.get_ptr_mut(0).map(|issued| unsafe { &mut *issued })
+    }
+
+    #[inline(always)]
+    fn histogram(&mut self, index: u32) -> Option<&mut Histogram> {
+        // SAFETY: as for `packet`.
+        HISTOGRAMS.get_ptr_mut(index).map(|histogram| unsafe { &mut *histogram })
     }
 
     #[inline(always)]

@@ -42,6 +42,17 @@ impl Bytes for Direct {
     }
 
     #[inline(always)]
+    fn near<const N: usize>(self, offset: usize) -> Option<Proven<N>> {
+        let start = self.data + offset;
+        if start + N > self.end { None } else { Some(Proven(start)) }
+    }
+
+    #[inline(always)]
+    fn behind<const N: usize>(self) -> Self {
+        Self { data: self.data + N, ..self }
+    }
+
+    #[inline(always)]
     fn settle(self, offset: usize) -> usize {
         settle(self.spare, offset)
     }
@@ -81,6 +92,18 @@ impl Bytes for Copied {
             return None;
         }
         Some(Proven(self.buffer as usize + offset))
+    }
+
+    #[inline(always)]
+    fn near<const N: usize>(self, offset: usize) -> Option<Proven<N>> {
+        self.window(offset)
+    }
+
+    #[inline(always)]
+    fn behind<const N: usize>(self) -> Self {
+        // SAFETY: the caller knows that the bytes are there.
+        let buffer = unsafe { self.buffer.byte_add(N) };
+        Self { buffer, length: self.length - N, ..self }
     }
 
     #[inline(always)]
@@ -136,6 +159,11 @@ impl<const N: usize> Window<N> for Proven<N> {
     #[inline(always)]
     fn be32<const O: usize>(self) -> u32 {
         u32::from_be(self.read::<u32, O>())
+    }
+
+    #[inline(always)]
+    fn raw16<const O: usize>(self) -> u16 {
+        self.read::<u16, O>()
     }
 
     #[inline(always)]

@@ -9,27 +9,41 @@ use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use monitor_common::fast;
 use monitor_common::frame::{Direction, Frame};
-use monitor_common::tables::Next;
 use monitor_common::wire::{REACH, ethernet};
 
-use crate::maps::{self, Maps, OUTER, OUTER_TX, TC_STEPS};
+use crate::maps::{self, Maps, TC_STEPS};
 use crate::packet::{Copied, Direct};
-use crate::shell;
+use crate::shell::{self, RX, TX};
 
 /// `TC_ACT_UNSPEC` for clsact, `TCX_NEXT` for TCX: the next program decides.
 const NEXT: i32 = -1;
 
-/// The short way reads this far before it knows whether a packet is ours: tagged IPv6 and UDP.
-const FIRST_LOOK: usize = 14 + 4 + 40 + 8;
-
 #[classifier]
 fn tunmon_tc_rx(context: TcContext) -> i32 {
-    begin(&context, Direction::Rx)
+    let next = fast::over_v4(direct(&context), || frame(&context, Direction::Rx), &mut Maps, maps::now);
+    shell::go_on(&TC_STEPS, &context, next, RX);
+    NEXT
 }
 
 #[classifier]
 fn tunmon_tc_tx(context: TcContext) -> i32 {
-    begin(&context, Direction::Tx)
+    let next = fast::over_v4(direct(&context), || frame(&context, Direction::Tx), &mut Maps, maps::now);
+    shell::go_on(&TC_STEPS, &context, next, TX);
+    NEXT
+}
+
+#[classifier]
+fn tunmon_v6_r(context: TcContext) -> i32 {
+    let next = fast::over_v6(direct(&context), || frame(&context, Direction::Rx), &mut Maps, maps::now);
+    shell::go_on(&TC_STEPS, &context, next, RX);
+    NEXT
+}
+
+#[classifier]
+fn tunmon_v6_t(context: TcContext) -> i32 {
+    let next = fast::over_v6(direct(&context), || frame(&context, Direction::Tx), &mut Maps, maps::now);
+    shell::go_on(&TC_STEPS, &context, next, TX);
+    NEXT
 }
 
 #[classifier]
@@ -63,23 +77,22 @@ fn tunmon_rtt_t(context: TcContext) -> i32 {
 }
 
 #[classifier]
+fn tunmon_match_t(context: TcContext) -> i32 {
+    shell::matched(&TC_STEPS, &context);
+    NEXT
+}
+
+#[classifier]
 fn tunmon_report_t(_context: TcContext) -> i32 {
     shell::report();
     NEXT
 }
 
+/// The frame's bytes for the short way. Where not all headers are in one piece (a TX_RING sender leaves 14 bytes there),
+/// it declines.
 #[inline(always)]
-fn begin(context: &TcContext, direction: Direction) -> i32 {
-    let frame = frame(context, direction);
-    let (data, end) = (context.data(), context.data_end());
-    // A frame whose headers are not in one piece (a TX_RING sender leaves 14 bytes there) goes the long way.
-    let step = if direction == Direction::Rx { OUTER } else { OUTER_TX };
-    let linear = end - data;
-    let is_linear = linear >= FIRST_LOOK || linear >= frame.length as usize;
-    let bytes = Direct::new(data, end, ptr::null_mut());
-    let next = if is_linear { fast::observe(bytes, &frame, &mut Maps, maps::now) } else { Next::Parse };
-    shell::go_on(&TC_STEPS, context, next, step);
-    NEXT
+fn direct(context: &TcContext) -> Direct {
+    Direct::new(context.data(), context.data_end(), ptr::null_mut())
 }
 
 /// The long way works on a copy of the headers, which no layout of the frame can hide.

@@ -3,7 +3,7 @@
 //! Twice, because a program must say whether it takes packets in several buffers (`frags`, kernel 5.18): where the
 //! device needs that, the whole chain of steps has to say so.
 
-use core::ptr;
+use core::{hint, ptr};
 
 use aya_ebpf::bindings::xdp_action::XDP_PASS;
 use aya_ebpf::helpers::bpf_xdp_get_buff_len;
@@ -11,16 +11,22 @@ use aya_ebpf::macros::xdp;
 use aya_ebpf::programs::XdpContext;
 use monitor_common::fast;
 use monitor_common::frame::{Direction, Frame};
-use monitor_common::tables::Next;
 
-use crate::maps::{self, Maps, OUTER, XDP_FRAGS_STEPS, XDP_STEPS};
+use crate::maps::{self, Maps, XDP_FRAGS_STEPS, XDP_STEPS};
 use crate::packet::Direct;
-use crate::shell;
+use crate::shell::{self, RX};
 
 #[xdp]
 fn tunmon_xdp(context: XdpContext) -> u32 {
-    let next = short_way(&context, whole(&context));
-    shell::go_on(&XDP_STEPS, &context, next, OUTER);
+    let next = fast::over_v4(direct(&context), || whole(&context), &mut Maps, maps::now);
+    shell::go_on(&XDP_STEPS, &context, next, RX);
+    XDP_PASS
+}
+
+#[xdp]
+fn tunmon_v6_x(context: XdpContext) -> u32 {
+    let next = fast::over_v6(direct(&context), || whole(&context), &mut Maps, maps::now);
+    shell::go_on(&XDP_STEPS, &context, next, RX);
     XDP_PASS
 }
 
@@ -53,6 +59,12 @@ fn tunmon_rtt_x(context: XdpContext) -> u32 {
 }
 
 #[xdp]
+fn tunmon_match_x(context: XdpContext) -> u32 {
+    shell::matched(&XDP_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp]
 fn tunmon_report_x(_context: XdpContext) -> u32 {
     shell::report();
     XDP_PASS
@@ -60,15 +72,25 @@ fn tunmon_report_x(_context: XdpContext) -> u32 {
 
 #[xdp(frags)]
 fn tunmon_xdp_frag(context: XdpContext) -> u32 {
-    let next = short_way(&context, scattered(&context));
-    shell::go_on(&XDP_FRAGS_STEPS, &context, next, OUTER);
+    let next = fast::over_v4(direct(&context), || scattered(&context), &mut Maps, maps::now);
+    shell::go_on(&XDP_FRAGS_STEPS, &context, next, RX);
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn tunmon_v6_f(context: XdpContext) -> u32 {
+    let next = fast::over_v6(direct(&context), || scattered(&context), &mut Maps, maps::now);
+    shell::go_on(&XDP_FRAGS_STEPS, &context, next, RX);
     XDP_PASS
 }
 
 #[xdp(frags)]
 fn tunmon_outer_f(context: XdpContext) -> u32 {
     if let Some(bytes) = bytes(&context) {
-        shell::outer(&XDP_FRAGS_STEPS, &context, bytes, &scattered(&context));
+        let mut frame = scattered(&context);
+        // Computed in 64 bits: half of a pointer may not be kept on the stack.
+        frame.captured = hint::black_box(context.data_end() - context.data()) as u32;
+        shell::outer(&XDP_FRAGS_STEPS, &context, bytes, &frame);
     }
     XDP_PASS
 }
@@ -94,15 +116,21 @@ fn tunmon_rtt_f(context: XdpContext) -> u32 {
 }
 
 #[xdp(frags)]
+fn tunmon_match_f(context: XdpContext) -> u32 {
+    shell::matched(&XDP_FRAGS_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp(frags)]
 fn tunmon_report_f(_context: XdpContext) -> u32 {
     shell::report();
     XDP_PASS
 }
 
+/// The packet's bytes for the short way.
 #[inline(always)]
-fn short_way(context: &XdpContext, frame: Frame) -> Next {
-    let bytes = Direct::new(context.data(), context.data_end(), ptr::null_mut());
-    fast::observe(bytes, &frame, &mut Maps, maps::now)
+fn direct(context: &XdpContext) -> Direct {
+    Direct::new(context.data(), context.data_end(), ptr::null_mut())
 }
 
 /// The packet's bytes for the long way.
@@ -121,13 +149,10 @@ fn whole(context: &XdpContext) -> Frame {
     Frame::new(context.ingress_ifindex() as u32, Direction::Rx, length as u32)
 }
 
-/// A packet that may be in several buffers, of which the first can be read; it holds all headers.
+/// A packet that may be in several buffers. Only the first can be read; it holds all headers.
 #[inline(always)]
 fn scattered(context: &XdpContext) -> Frame {
     // SAFETY: the context is the one that the kernel gave to this program.
     let length = unsafe { bpf_xdp_get_buff_len(context.ctx) };
-    let linear = context.data_end() - context.data();
-    let mut frame = Frame::new(context.ingress_ifindex() as u32, Direction::Rx, length as u32);
-    frame.captured = linear as u32;
-    frame
+    Frame::new(context.ingress_ifindex() as u32, Direction::Rx, length as u32)
 }

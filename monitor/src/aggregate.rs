@@ -4,6 +4,7 @@
 //! come one by one.
 
 mod accounting;
+mod distributions;
 mod samples;
 mod sums;
 
@@ -16,6 +17,7 @@ use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
 use crate::snapshot::{Fragments, Peer, Rtt, Snapshot, Traffic, Vni};
+use distributions::Distributions;
 use samples::{Samples, Span, Subject};
 use sums::Sums;
 
@@ -36,6 +38,8 @@ pub struct Aggregate {
     before: Sums,
     consumed_before: ByKind,
     samples: Samples,
+    /// Of the whole run, once it was summed up.
+    distributions: Distributions,
 }
 
 impl Aggregate {
@@ -48,6 +52,7 @@ impl Aggregate {
             before: Sums::new(limits),
             consumed_before: ByKind::default(),
             samples: Samples::new(limits),
+            distributions: Distributions::default(),
         }
     }
 
@@ -55,7 +60,7 @@ impl Aggregate {
     pub fn record(&mut self, sample: &event::Rtt, tunnel: &Tunnel) {
         let key = (sample.leg(), sample.method());
         self.samples.record(Subject::Vni(tunnel.vni()), key, sample.rtt_ns);
-        self.samples.record(Subject::Peer(tunnel.peer.ip()), key, sample.rtt_ns);
+        self.samples.record(Subject::Peer(tunnel.peer().ip()), key, sample.rtt_ns);
     }
 
     /// Takes all counts so far and returns what happened since the last call, `seconds` ago.
@@ -76,7 +81,10 @@ impl Aggregate {
     /// Takes all counts so far and returns what happened since the start, `seconds` ago.
     pub fn whole(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
         self.sums.update(counts);
-        self.snapshot(&self.sums, consumed, seconds, Span::Whole)
+        self.distributions = Distributions::new(counts);
+        let mut snapshot = self.snapshot(&self.sums, consumed, seconds, Span::Whole);
+        snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
+        snapshot
     }
 
     fn snapshot(&self, sums: &Sums, consumed: &ByKind, interval_seconds: f64, span: Span) -> Snapshot {
@@ -129,6 +137,7 @@ impl Aggregate {
                 count: matches.count,
                 mean_seconds: seconds(matches.sum_ns as f64 / matches.count as f64),
                 distribution: self.samples.distribution(subject, (leg, method), span),
+                histogram: self.distributions.buckets(subject, (leg, method)),
             })
         };
         all.filter_map(row).collect()

@@ -6,10 +6,13 @@ pub mod counters;
 #[cfg(feature = "diagnostics")]
 mod diagnostics;
 pub mod events;
+mod histograms;
 pub mod load;
 mod plain;
 mod rings;
+mod sizes;
 pub mod trial;
 
 pub use attach::{Attachment, Ingress};
-pub use load::{Kernel, OBJECT, Sizes};
+pub use load::{Kernel, OBJECT};
+pub use sizes::Sizes;

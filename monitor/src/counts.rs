@@ -1,9 +1,14 @@
 //! What was counted on one device, from the kernel's maps or from tables in memory.
 
+use std::collections::BTreeMap;
+
 use monitor_common::count::{Counters, Totals};
 use monitor_common::event::KINDS;
+use monitor_common::event::Kind;
 use monitor_common::heap::HeapTables;
+use monitor_common::histogram::{self, Histogram};
 use monitor_common::packet::Class;
+use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 
 /// All counts of one device since the start.
@@ -13,11 +18,31 @@ pub struct Counts {
     pub totals: Totals,
     /// Each tunnel that has a slot.
     pub tunnels: Vec<Tracked>,
+    /// The histograms, when they were read.
+    pub distributions: Distributions,
+    /// What became of the histograms, when they were read.
+    pub issued: Issued,
+}
+
+/// Histograms of round-trip times by slot of the tunnel, leg and method.
+pub type Distributions = BTreeMap<(u16, Leg, Method), Histogram>;
+
+/// How many histograms each processor may issue, and what became of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Issued {
+    /// The most.
+    pub most: u32,
+    /// Those of the processor that has issued most.
+    pub issued: u32,
+    /// Samples that were counted when none was left: in one histogram a leg and method for all their tunnels.
+    pub shared_samples: u64,
 }
 
 /// A tunnel and what was counted of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Tracked {
+    /// Its slot.
+    pub slot: u16,
     /// The tunnel.
     pub tunnel: Tunnel,
     /// Its counts.
@@ -25,14 +50,25 @@ pub struct Tracked {
 }
 
 impl Counts {
-    /// The counts as of one moment, although the maps were read one after the other while packets went on: the tunnels
-    /// were read last, so what they hold is what there is of class `geneve`, and an event that was wanted but not yet
-    /// decided upon is left to the next time. At rest this changes nothing.
-    pub fn settled(mut self) -> Self {
+    /// Adds to the totals what is counted per tunnel only: the packets of class `geneve`, and the events that were held
+    /// back because their flow had sent one a moment before.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
         for direction in 0..2 {
             let tracked: u64 = self.tunnels.iter().map(|tracked| tracked.counters.traffic[direction].packets).sum();
             self.totals.classes[direction][Class::Geneve as usize] = tracked + self.totals.untracked[direction][0];
         }
+        let held_back: u64 = self.tunnels.iter().map(|tracked| tracked.counters.held_back).sum();
+        let samples = &mut self.totals.events[Kind::Rtt as usize];
+        samples.wanted += held_back;
+        samples.rate_limited += held_back;
+        self
+    }
+
+    /// The counts as of one moment, although the maps were read one after the other while packets went on: an event that
+    /// was wanted but not yet decided upon is left to the next time. At rest this changes nothing.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
         for outcome in &mut self.totals.events {
             outcome.wanted = outcome.submitted + outcome.ring_full + outcome.rate_limited;
         }
@@ -41,12 +77,21 @@ impl Counts {
 
     /// The counts of `device` in tables that were filled by a capture.
     pub fn of(tables: &HeapTables, device: u32) -> Self {
-        let tunnels = tables
+        let tunnels: Vec<Tracked> = tables
             .tracked()
             .filter(|(_, tunnel, _)| tunnel.device() == device)
-            .map(|(_, tunnel, counters)| Tracked { tunnel: *tunnel, counters: *counters })
+            .map(|(slot, tunnel, counters)| Tracked { slot, tunnel: *tunnel, counters: *counters })
             .collect();
-        Self { totals: *tables.totals_of(device), tunnels }
+        let mut distributions = Distributions::new();
+        for Tracked { slot, counters, .. } in &tunnels {
+            for (leg, method) in Leg::ALL.into_iter().flat_map(|leg| Method::ALL.map(|method| (leg, method))) {
+                let index = counters.histograms[leg as usize][method as usize];
+                if index != histogram::NONE {
+                    distributions.insert((*slot, leg, method), *tables.histogram_of(index));
+                }
+            }
+        }
+        Self { totals: *tables.totals_of(device), tunnels, distributions, issued: Issued::default() }.whole()
     }
 }
 

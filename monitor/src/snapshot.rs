@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use monitor_common::count;
 use serde::Serialize;
 
+use crate::counts::Issued;
+
 /// One device over some time.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
@@ -169,6 +171,21 @@ pub struct Rtt {
     /// The samples' distribution, if there are samples.
     #[serde(flatten)]
     pub distribution: Option<Distribution>,
+    /// All matches of the whole run in the kernel's buckets; in a summary only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<Buckets>,
+}
+
+/// Numbers of matches by time, on the boundaries of Prometheus's native histograms: the bucket of index i holds the times
+/// of more than 2^((i − 1) / 8) s and at most 2^(i / 8) s; the first one, −160, all of at most 2^-20 s.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Buckets {
+    /// Buckets an octave, as an exponent of 2.
+    pub schema: u8,
+    /// Index and number of each bucket that is not empty.
+    pub buckets: Vec<(i32, u64)>,
+    /// Matches of more than 4 s.
+    pub longer: u64,
 }
 
 /// A distribution, to three digits.
@@ -201,6 +218,9 @@ pub struct Accounting {
     pub malformed: BTreeMap<&'static str, u64>,
     /// Later outer fragments: attributed to a VNI, or orphans.
     pub later_fragments: LaterFragments,
+    /// The kernel's histograms; in a summary of a device only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub histograms: Option<Histograms>,
     /// Flows that were remembered for round-trip times.
     pub flows: Flows,
     /// Events, by what became of them.
@@ -216,6 +236,23 @@ pub struct LaterFragments {
     pub attributed: u64,
     /// Their first one was not seen.
     pub orphan: u64,
+}
+
+/// The kernel's histograms of round-trip times, one for each tunnel, leg, method and processor that had one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Histograms {
+    /// The most that a processor has.
+    pub max: u32,
+    /// Those in use, on the processor that uses most.
+    pub used: u32,
+    /// Matches that came when none was left; they are in the counts, and in no tunnel's buckets.
+    pub shared_samples: u64,
+}
+
+impl From<Issued> for Histograms {
+    fn from(issued: Issued) -> Self {
+        Self { max: issued.most, used: issued.issued, shared_samples: issued.shared_samples }
+    }
 }
 
 /// The table of flows.

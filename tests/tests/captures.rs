@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use divergences::DIVERGENCES;
+use monitor::counts::Counts;
 use monitor::export::packet::line;
 use monitor::read::{DEVICE, Item, Options, Reading, read};
 use monitor_common::packet::Class;
@@ -96,7 +97,7 @@ fn every_field_of_every_frame_agrees_with_tshark() {
 fn every_frame_is_counted_once() {
     for (name, path) in captures() {
         let (lines, reading) = read_lines(&path);
-        let totals = reading.tables.totals_of(DEVICE);
+        let totals = Counts::of(&reading.tables, DEVICE).totals;
         let by_class = |class: usize| totals.classes[0][class] + totals.classes[1][class];
         let seen: u64 = Class::ALL.into_iter().map(|class| by_class(class as usize)).sum();
         assert_eq!((seen, lines.len() as u64), (reading.frames, reading.frames), "{name}: seen = Σ classes = frames");

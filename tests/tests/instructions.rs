@@ -11,6 +11,7 @@ mod budget;
 mod paths;
 
 use monitor::bpf::{OBJECT, Sizes};
+use monitor_common::histogram::RESERVED;
 use monitor_common::wire::geneve::Ports;
 use tests::bench::case::Hook;
 use tests::bytecode::interpreter::image::Image;
@@ -30,19 +31,25 @@ fn machine() -> Machine {
     machine.set("PORTS", &Ports::new(&[6081]).0.to_le_bytes()).unwrap();
     machine.set("SEED", &SEED.to_le_bytes()).unwrap();
     machine.set("FLOW_SEED", &SEED.to_le_bytes()).unwrap();
-    machine.set("TUNNEL_MASK", &(sizes.tunnels - 1).to_le_bytes()).unwrap();
+    machine.set("FIRST_PORT", &6081_u16.to_be_bytes()).unwrap();
+    machine.set("PAIR_MASK", &(sizes.tunnels / 2 - 1).to_le_bytes()).unwrap();
+    machine.set("HISTOGRAMS_MAX", &sizes.histograms.to_le_bytes()).unwrap();
     machine.set("FLOW_MASK", &(sizes.buckets - 1).to_le_bytes()).unwrap();
-    for map in ["TUNNELS", "CLAIMS", "COUNTERS"] {
+    for map in ["TUNNELS", "CLAIMS"] {
         machine.resize(map, sizes.tunnels).unwrap();
     }
+    machine.resize("COUNTERS", sizes.tunnels / 2).unwrap();
+    machine.resize("HISTOGRAMS", RESERVED + sizes.histograms).unwrap();
     machine.resize("FLOWS", sizes.buckets).unwrap();
     for (steps, first, rest) in [("XDP_STEPS", 'x', 'x'), ("TC_STEPS", 'r', 't')] {
         machine.chain(steps, 0, &format!("tunmon_outer_{first}")).unwrap();
-        for (index, step) in [(1, "inner"), (2, "acct"), (3, "rtt"), (4, "report")] {
+        machine.chain(steps, 6, &format!("tunmon_v6_{first}")).unwrap();
+        for (index, step) in [(1, "inner"), (2, "acct"), (3, "rtt"), (4, "report"), (8, "match")] {
             machine.chain(steps, index, &format!("tunmon_{step}_{rest}")).unwrap();
         }
     }
     machine.chain("TC_STEPS", 5, "tunmon_outer_t").unwrap();
+    machine.chain("TC_STEPS", 7, "tunmon_v6_t").unwrap();
     machine
 }
 

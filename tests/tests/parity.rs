@@ -14,6 +14,8 @@ mod captured;
 mod compare;
 #[path = "parity/generated.rs"]
 mod generated;
+#[path = "parity/histograms.rs"]
+mod histograms;
 #[path = "parity/machine.rs"]
 mod machine;
 #[path = "parity/negative.rs"]

@@ -45,13 +45,6 @@ impl Outcome {
         true
     }
 
-    /// Counts an event that is wanted but whose flow sent one a moment ago.
-    #[inline(always)]
-    pub fn suppress(&mut self) {
-        self.wanted += 1;
-        self.rate_limited += 1;
-    }
-
     /// Counts an event that was offered to the ring buffer.
     #[inline(always)]
     pub fn offered(&mut self, was_taken: bool) {
@@ -67,7 +60,8 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Totals {
-    /// Wire packets per [`Direction`] and [`Class`].
+    /// Wire packets per [`Direction`] and [`Class`]; those of class `geneve` stand in the counters of their tunnels and
+    /// in `untracked`, and here only once the counts have been read.
     pub classes: [[u64; CLASSES]; 2],
     /// Wire packets of class `malformed` per [`crate::packet::Malformed`]; as many as a mask of three bits can name.
     pub malformed: [u64; 8],

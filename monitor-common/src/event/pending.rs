@@ -1,7 +1,8 @@
-//! What a packet is to report, between the step that found it and the step that sends it.
+//! What a packet is to report, between the step of the long way that found it and the step that sends it.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::{Event, Head, Rtt};
 use crate::packet::Address;
 use crate::rtt::{Leg, Sample};
 
@@ -10,19 +11,12 @@ use crate::rtt::{Leg, Sample};
 #[repr(C)]
 pub struct Pending {
     pub(crate) now_ns: u64,
-    pub(crate) rtt_ns: u64,
-    pub(crate) source: Address,
-    pub(crate) destination: Address,
-    pub(crate) source_port: u16,
-    pub(crate) destination_port: u16,
-    pub(crate) device: u32,
-    pub(crate) tunnel: u16,
-    pub(crate) protocol: u8,
-    pub(crate) leg: u8,
-    pub(crate) method: u8,
-    pub(crate) has_sample: u8,
+    /// The sample, when there is one.
+    pub(crate) sample: Rtt,
     pub(crate) has_packet: u8,
-    reserved: u8,
+    /// 1 when the sample is to be sent.
+    pub(crate) is_due: u8,
+    reserved: [u8; 6],
 }
 
 /// A sample, with its answer.
@@ -35,13 +29,33 @@ pub(crate) struct Match {
     pub(crate) ends: [(Address, u16); 2],
 }
 
+impl Match {
+    /// Its event.
+    #[inline(always)]
+    fn event(&self, now_ns: u64) -> Rtt {
+        let [(answerer, answerer_port), (asker, asker_port)] = self.ends;
+        Rtt {
+            head: Head { at_ns: now_ns, device: self.device, kind: Rtt::KIND as u16, tunnel: self.sample.tunnel },
+            rtt_ns: self.sample.rtt_ns(),
+            source: asker,
+            destination: answerer,
+            source_port: asker_port,
+            destination_port: answerer_port,
+            protocol: self.protocol,
+            leg: self.leg as u8,
+            method: self.sample.method as u8,
+            reserved: 0,
+        }
+    }
+}
+
 impl Pending {
     /// Empties it.
     #[inline(always)]
     pub(crate) fn begin(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
-        self.has_sample = 0;
         self.has_packet = 0;
+        self.is_due = 0;
     }
 
     /// When the packet was seen, in nanoseconds since boot.
@@ -52,8 +66,8 @@ impl Pending {
 
     /// Says whether there is anything to send.
     #[inline(always)]
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.has_sample | self.has_packet != 0
+    pub(crate) fn is_reported(&self) -> bool {
+        self.is_due | self.has_packet != 0
     }
 
     /// The packet itself is to be reported: a fragment, or an ICMP error.
@@ -62,28 +76,10 @@ impl Pending {
         self.has_packet = 1;
     }
 
-    /// A sample is to be reported, and nothing else.
+    /// There is a sample, which is to be sent when it is due.
     #[inline(always)]
-    pub(crate) fn sample_alone(&mut self, found: &Match, now_ns: u64) {
-        self.now_ns = now_ns;
-        self.has_packet = 0;
-        self.sample(found);
-    }
-
-    /// A sample is to be reported.
-    #[inline(always)]
-    pub(crate) fn sample(&mut self, found: &Match) {
-        let [(answerer, answerer_port), (asker, asker_port)] = found.ends;
-        self.rtt_ns = found.sample.rtt_ns;
-        self.source = asker;
-        self.destination = answerer;
-        self.source_port = asker_port;
-        self.destination_port = answerer_port;
-        self.device = found.device;
-        self.tunnel = found.sample.tunnel;
-        self.protocol = found.protocol;
-        self.leg = found.leg as u8;
-        self.method = found.sample.method as u8;
-        self.has_sample = 1;
+    pub(crate) fn sample(&mut self, found: &Match, is_due: bool) {
+        self.sample = found.event(self.now_ns);
+        self.is_due = u8::from(is_due);
     }
 }

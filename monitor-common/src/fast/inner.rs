@@ -1,133 +1,108 @@
 //! The inner half of the short way: Ethernet without tags, IP without options or extension headers, UDP or TCP.
 
 use super::Exit;
+use crate::flow;
 use crate::packet::Address;
 use crate::wire::tcp::{self, Tcp};
 use crate::wire::udp::{self, Udp};
 use crate::wire::{Bytes, Window, bfd, ethernet, ipv4, ipv6};
 
-/// The inner headers of a tunnel packet.
-pub(super) struct Inner {
-    pub(super) source: Address,
-    pub(super) destination: Address,
-    pub(super) offset: usize,
+/// What the inner headers of a tunnel packet say.
+pub(super) struct Inner<B> {
+    /// Length of the IP packet, in bytes.
     pub(super) length: u32,
-    pub(super) protocol: u8,
-    /// Where the header behind IP begins.
-    pub(super) transport: usize,
-    pub(super) segment: Option<TcpSegment>,
+    pub(super) transport: Transport<B>,
 }
 
-/// A TCP segment with ACK, and without SYN and RST.
+/// What is in the tunnel.
+pub(super) enum Transport<B> {
+    /// UDP, and not BFD.
+    Datagram,
+    Segment(Segment<B>),
+}
+
+/// TCP.
 #[derive(Clone, Copy)]
-pub(super) struct TcpSegment {
-    pub(super) source_port: u16,
-    pub(super) destination_port: u16,
-    pub(super) has_payload: bool,
-    pub(super) sequence: u32,
-    pub(super) acknowledgment: u32,
-    pub(super) timestamps: Option<(u32, u32)>,
+pub(super) struct Segment<B> {
+    /// From the TCP header on, which is known to be there.
+    pub(super) bytes: B,
+    /// Length of the segment, in bytes; under 0 when the IP header announces less than itself.
+    pub(super) length: i32,
+    /// Source and destination with their ports, for the key of a flow.
+    pub(super) ends: [u64; 2],
 }
 
-/// Ethernet without tags, IP without options or extension headers, and what follows. `end` is where the inner frame
-/// ends.
+const OVER_V4: usize = ethernet::LENGTH + ipv4::LENGTH;
+const OVER_V6: usize = ethernet::LENGTH + ipv6::LENGTH;
+
+/// Ethernet without tags, IP without options or extension headers, and what follows.
 #[inline(always)]
-pub(super) fn inner<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<Inner, Exit> {
-    // Ethernet and the shorter IP header, which one check proves.
-    let window = bytes.window::<{ ethernet::LENGTH + ipv4::LENGTH }>(offset).ok_or(Exit::Declined)?;
-    let offset = offset + ethernet::LENGTH;
-    let mut inner = match ethernet::Ethernet(window.part::<0, { ethernet::LENGTH }>()).ethertype() {
-        ethernet::IPV4 => inner_v4(window.part::<{ ethernet::LENGTH }, { ipv4::LENGTH }>(), offset)?,
-        ethernet::IPV6 => inner_v6(bytes, offset)?,
-        _ => return Err(Exit::Declined),
-    };
-    // Both transports have to end before the inner packet, and it before the outer one: all headers are inside.
-    let ip_end = offset + inner.length as usize;
-    if ip_end > end {
-        return Err(Exit::Declined);
-    }
-    match inner.protocol {
-        tcp::PROTOCOL => tcp(bytes, ip_end, &mut inner)?,
-        udp::PROTOCOL => {
-            let header = Udp(bytes.window::<{ udp::LENGTH }>(inner.transport).ok_or(Exit::Declined)?);
-            if inner.transport + udp::LENGTH > ip_end || header.destination_port() == bfd::PORT {
+pub(super) fn inner<B: Bytes>(bytes: B) -> Result<Inner<B>, Exit> {
+    const IPV4: u16 = ethernet::IPV4.to_be();
+    const IPV6: u16 = ethernet::IPV6.to_be();
+    let window = bytes.near::<OVER_V4>(0).ok_or(Exit::Declined)?;
+    match window.raw16::<12>() {
+        IPV4 => {
+            let header = ipv4::Ipv4(window.part::<{ ethernet::LENGTH }, { ipv4::LENGTH }>());
+            if header.version_ihl() != 0x45 || header.is_fragment() {
                 return Err(Exit::Declined);
             }
+            let (length, rest) = (header.total_length(), bytes.behind::<OVER_V4>());
+            let room = length as i32 - ipv4::LENGTH as i32;
+            let transport = transport(rest, header.protocol(), room, |[from, to]| {
+                [flow::end_v4(header.source(), from), flow::end_v4(header.destination(), to)]
+            })?;
+            Ok(Inner { length, transport })
         }
-        _ => return Err(Exit::Declined),
+        IPV6 => {
+            let window = bytes.near::<OVER_V6>(0).ok_or(Exit::Declined)?;
+            let header = ipv6::Ipv6(window.part::<{ ethernet::LENGTH }, { ipv6::LENGTH }>());
+            if header.version() != 6 {
+                return Err(Exit::Declined);
+            }
+            let (room, rest) = (header.payload_length(), bytes.behind::<OVER_V6>());
+            let transport = transport(rest, header.next_header(), room as i32, |[from, to]| {
+                [flow::end_v6(Address(header.source()), from), flow::end_v6(Address(header.destination()), to)]
+            })?;
+            Ok(Inner { length: room + ipv6::LENGTH as u32, transport })
+        }
+        _ => Err(Exit::Declined),
     }
-    Ok(inner)
 }
 
 #[inline(always)]
-fn inner_v4<W: Window<{ ipv4::LENGTH }>>(window: W, offset: usize) -> Result<Inner, Exit> {
-    let header = ipv4::Ipv4(window);
-    if header.version_ihl() != 0x45 || header.is_fragment() {
-        return Err(Exit::Declined);
+fn transport<B: Bytes>(
+    bytes: B,
+    protocol: u8,
+    length: i32,
+    ends: impl Fn([u16; 2]) -> [u64; 2],
+) -> Result<Transport<B>, Exit> {
+    match protocol {
+        udp::PROTOCOL => {
+            let header = Udp(bytes.near::<{ udp::LENGTH }>(0).ok_or(Exit::Declined)?);
+            if length < udp::LENGTH as i32 || header.destination_port() == bfd::PORT {
+                return Err(Exit::Declined);
+            }
+            Ok(Transport::Datagram)
+        }
+        tcp::PROTOCOL => {
+            let header = Tcp(bytes.near::<{ tcp::LENGTH }>(0).ok_or(Exit::Declined)?);
+            let ends = ends([header.0.raw16::<0>(), header.0.raw16::<2>()]);
+            Ok(Transport::Segment(Segment { bytes, length, ends }))
+        }
+        _ => Err(Exit::Declined),
     }
-    let transport = offset + ipv4::LENGTH;
-    Ok(Inner {
-        source: Address::v4(header.source()),
-        destination: Address::v4(header.destination()),
-        offset,
-        length: header.total_length(),
-        protocol: header.protocol(),
-        transport,
-        segment: None,
-    })
 }
 
+/// Source and destination of a packet that [`inner`] has taken.
 #[inline(always)]
-fn inner_v6<B: Bytes>(bytes: B, offset: usize) -> Result<Inner, Exit> {
-    let header = ipv6::Ipv6(bytes.window::<{ ipv6::LENGTH }>(offset).ok_or(Exit::Declined)?);
-    if header.version() != 6 {
-        return Err(Exit::Declined);
+pub(super) fn addresses<B: Bytes>(bytes: B) -> Option<[Address; 2]> {
+    let window = bytes.near::<OVER_V4>(0)?;
+    if window.be16::<12>() == ethernet::IPV4 {
+        let header = ipv4::Ipv4(window.part::<{ ethernet::LENGTH }, { ipv4::LENGTH }>());
+        return Some([Address::v4(header.source()), Address::v4(header.destination())]);
     }
-    let transport = offset + ipv6::LENGTH;
-    Ok(Inner {
-        source: Address(header.source()),
-        destination: Address(header.destination()),
-        offset,
-        length: header.payload_length() + ipv6::LENGTH as u32,
-        protocol: header.next_header(),
-        transport,
-        segment: None,
-    })
-}
-
-#[inline(always)]
-fn tcp<B: Bytes>(bytes: B, end: usize, inner: &mut Inner) -> Result<(), Exit> {
-    let header = Tcp(bytes.window::<{ tcp::LENGTH }>(inner.transport).ok_or(Exit::Declined)?);
-    let length = header.header_length();
-    let payload = inner.transport + length;
-    let flags = header.flags();
-    if length < tcp::LENGTH || payload > end || flags & tcp::SYN != 0 {
-        return Err(Exit::Declined);
-    }
-    if flags & (tcp::ACK | tcp::RST) != tcp::ACK {
-        return Ok(());
-    }
-    let timestamps = match length {
-        tcp::LENGTH => None,
-        _ => Some(linux_timestamps(bytes, inner.transport + tcp::LENGTH, payload)?),
-    };
-    inner.segment = Some(TcpSegment {
-        source_port: header.source_port(),
-        destination_port: header.destination_port(),
-        has_payload: payload < end,
-        sequence: header.sequence(),
-        acknowledgment: header.acknowledgment(),
-        timestamps,
-    });
-    Ok(())
-}
-
-/// TSval and TSecr where Linux puts them: behind two NOPs, first of all options.
-#[inline(always)]
-fn linux_timestamps<B: Bytes>(bytes: B, offset: usize, end: usize) -> Result<(u32, u32), Exit> {
-    let window = bytes.window::<12>(offset).ok_or(Exit::Declined)?;
-    if offset + 12 > end || window.be32::<0>() != tcp::TIMESTAMP_FIRST {
-        return Err(Exit::Declined);
-    }
-    Ok((window.be32::<4>(), window.be32::<8>()))
+    let window = bytes.near::<OVER_V6>(0)?;
+    let header = ipv6::Ipv6(window.part::<{ ethernet::LENGTH }, { ipv6::LENGTH }>());
+    Some([Address(header.source()), Address(header.destination())])
 }

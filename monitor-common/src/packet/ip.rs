@@ -20,6 +20,12 @@ impl Address {
         Self([0, u64::from(raw)])
     }
 
+    /// The four bytes of an IPv4 address as they lie in memory.
+    #[inline(always)]
+    pub fn raw_v4(self) -> u32 {
+        self.0[1] as u32
+    }
+
     /// The address in the form that the standard library prints.
     pub fn ip(self) -> IpAddr {
         match self.0 {

@@ -30,7 +30,8 @@ pub const OVN_TYPE: u8 = 0x80;
 /// The largest VNI.
 pub const MAX_VNI: u32 = 0x00ff_ffff;
 
-/// The UDP destination ports of the tunnels that are watched, up to four.
+/// The UDP destination ports of the tunnels that are watched, up to four, 16 bits each; the upper three are 0 when there
+/// is only one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ports(pub u64);
 
@@ -38,19 +39,30 @@ impl Ports {
     /// The ports of `list`, at least one; those behind the fourth are left out.
     pub fn new(list: &[u16]) -> Self {
         let first = list.first().copied().unwrap_or(PORT);
-        (0..4).fold(Self(0), |packed, at| {
+        let places = if list.len() > 1 { 4 } else { 1 };
+        (0..places).fold(Self(0), |packed, at| {
             let port = list.get(at).copied().unwrap_or(first);
             Self(packed.0 | u64::from(port) << (16 * at))
         })
     }
 
+    /// The first one.
+    #[inline(always)]
+    pub fn first(self) -> u16 {
+        self.0 as u16
+    }
+
     /// Says whether `port` is one of them.
     #[inline(always)]
     pub fn contains(self, port: u16) -> bool {
-        port == self.0 as u16
-            || port == (self.0 >> 16) as u16
-            || port == (self.0 >> 32) as u16
-            || port == (self.0 >> 48) as u16
+        port == self.first() || self.has_behind_first(port)
+    }
+
+    /// Says whether `port` is one of those behind the first.
+    #[inline(always)]
+    pub fn has_behind_first(self, port: u16) -> bool {
+        let rest = self.0 >> 16;
+        rest != 0 && (port == rest as u16 || port == (rest >> 16) as u16 || port == (rest >> 32) as u16)
     }
 }
 

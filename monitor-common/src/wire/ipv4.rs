@@ -93,4 +93,10 @@ impl<W: Window<LENGTH>> Ipv4<W> {
     pub fn destination(self) -> u32 {
         self.0.raw32::<16>()
     }
+
+    /// Both addresses as they lie in memory, the source first.
+    #[inline(always)]
+    pub fn ends(self) -> u64 {
+        self.0.raw64::<12>()
+    }
 }

@@ -41,7 +41,7 @@ impl Sums {
         let mut tunnels: Vec<&Tracked> = counts.tunnels.iter().collect();
         tunnels.sort_by_key(|tracked| Reverse(tracked.counters.traffic.iter().map(|one| one.packets).sum::<u64>()));
         for tracked in tunnels {
-            let (vni, peer) = (tracked.tunnel.vni(), tracked.tunnel.peer.ip());
+            let (vni, peer) = (tracked.tunnel.vni(), tracked.tunnel.peer().ip());
             if !merge(&mut self.vnis, vni, self.limits.max_vnis, &tracked.counters) {
                 self.other.add(&tracked.counters.traffic);
             }

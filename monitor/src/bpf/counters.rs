@@ -10,7 +10,7 @@ use super::plain::Plain;
 use crate::counts::{Counts, Tracked};
 
 impl Kernel {
-    /// What was counted on `device` as a whole so far.
+    /// What was counted on `device` as a whole so far, without what is counted per tunnel ([`Counts::whole`]).
     pub fn totals(&self, device: u32) -> Result<Totals> {
         let mut totals = Totals::default();
         for own in self.totals.get(&(device & (DEVICES - 1)), 0).context("map TOTALS")?.iter() {
@@ -23,7 +23,7 @@ impl Kernel {
     pub fn counts(&self, device: u32) -> Result<Counts> {
         let totals = self.totals(device)?;
         let tunnels = self.tunnels()?.into_iter().filter(|tracked| tracked.tunnel.device() == device).collect();
-        Ok(Counts { totals, tunnels })
+        Ok(Counts { totals, tunnels, ..Counts::default() }.whole())
     }
 
     /// The tunnel in a slot, if it has one.
@@ -38,7 +38,7 @@ impl Kernel {
         let map = |name| self.ebpf.map(name).with_context(|| format!("map {name}"));
         let claims = HashMap::<_, u32, u8>::try_from(map("CLAIMS")?).context("map CLAIMS")?;
         let tunnels = Array::<_, Plain<Tunnel>>::try_from(map("TUNNELS")?).context("map TUNNELS")?;
-        let counters = PerCpuArray::<_, Plain<Counters>>::try_from(map("COUNTERS")?).context("map COUNTERS")?;
+        let counters = PerCpuArray::<_, Plain<[Counters; 2]>>::try_from(map("COUNTERS")?).context("map COUNTERS")?;
         let mut slots = claims.keys().collect::<Result<Vec<u32>, MapError>>().context("map CLAIMS")?;
         slots.sort_unstable();
         slots.into_iter().map(|slot| tracked(&tunnels, &counters, slot)).collect()
@@ -47,13 +47,13 @@ impl Kernel {
 
 fn tracked<M: std::borrow::Borrow<aya::maps::MapData>>(
     tunnels: &Array<M, Plain<Tunnel>>,
-    counters: &PerCpuArray<M, Plain<Counters>>,
+    counters: &PerCpuArray<M, Plain<[Counters; 2]>>,
     slot: u32,
 ) -> Result<Tracked> {
     let tunnel = tunnels.get(&slot, 0).context("map TUNNELS")?.0;
     let mut sum = Counters::default();
-    for own in counters.get(&slot, 0).context("map COUNTERS")?.iter() {
-        sum.merge(&own.0);
+    for pair in counters.get(&(slot / 2), 0).context("map COUNTERS")?.iter() {
+        sum.merge(&pair.0[slot as usize % 2]);
     }
-    Ok(Tracked { tunnel, counters: sum })
+    Ok(Tracked { slot: slot as u16, tunnel, counters: sum })
 }

@@ -7,58 +7,17 @@ use aya::maps::{Array, MapData, PerCpuArray, ProgramArray};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::util::nr_cpus;
 use aya::{Ebpf, EbpfError, EbpfLoader};
-use monitor_common::count::{Counters, Totals};
-use monitor_common::event::{KINDS, Kind};
-use monitor_common::flow::Bucket;
-use monitor_common::tunnel::{MAX_SLOTS, Tunnel};
+use monitor_common::count::Totals;
+use monitor_common::event::Kind;
+use monitor_common::histogram::RESERVED;
 use monitor_common::wire::geneve::Ports;
 
 use super::plain::Plain;
-use super::rings;
+use super::{Sizes, rings};
 use crate::failure::{Failure, is_privileged};
 
 /// The object that build.rs compiled.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tunmon"));
-
-/// Bytes that the counters of all tunnels may take, over all possible processors.
-const COUNTERS_BUDGET: usize = 16 << 20;
-
-/// Sizes of the tables, fixed when the programs are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Slots for tunnels.
-    pub tunnels: u32,
-    /// Buckets of two flows.
-    pub buckets: u32,
-    /// Bytes of the ring buffer of each kind of events.
-    pub ring_bytes: [u32; KINDS],
-    /// Possible processors.
-    pub processors: usize,
-}
-
-impl Sizes {
-    /// The sizes for these bounds on `processors` possible processors.
-    pub fn new(max_vnis: u32, max_peers: u32, max_flows: u32, processors: usize) -> Self {
-        let affordable = COUNTERS_BUDGET / (processors.max(1) * size_of::<Counters>());
-        let affordable = prev_power_of_two(u32::try_from(affordable).unwrap_or(MAX_SLOTS));
-        let wanted = max_vnis.saturating_mul(max_peers).clamp(2, MAX_SLOTS).next_power_of_two();
-        let buckets = (max_flows / 2).clamp(1, 1 << 24).next_power_of_two();
-        let ring_bytes = Kind::ALL.map(|kind| rings::bytes(kind, processors));
-        Self { tunnels: wanted.min(affordable).max(2), buckets, ring_bytes, processors }
-    }
-
-    /// Memory of all tables, in bytes.
-    pub fn bytes(&self) -> usize {
-        let shared = self.tunnels as usize * (size_of::<Tunnel>() + 64) + self.buckets as usize * size_of::<Bucket>();
-        let own = self.tunnels as usize * size_of::<Counters>()
-            + monitor_common::count::DEVICES as usize * size_of::<Totals>();
-        shared + own * self.processors + self.ring_bytes.iter().sum::<u32>() as usize
-    }
-}
-
-fn prev_power_of_two(number: u32) -> u32 {
-    if number == 0 { 1 } else { 1 << number.ilog2() }
-}
 
 /// The loaded programs and their maps.
 pub struct Kernel {
@@ -76,20 +35,31 @@ impl Kernel {
     /// Loads everything for tunnels to `ports`; `seed` goes into every hash, and nobody else should know it
     /// ([`random_seed`]).
     pub fn load(ports: &[u16], sizes: Sizes, seed: u64) -> Result<Self> {
-        let (ports, tunnel_mask, flow_mask) = (Ports::new(ports).0, sizes.tunnels - 1, sizes.buckets - 1);
+        Self::load_limited(ports, sizes, seed, true)
+    }
+
+    /// The same, and unless `is_limited` each event is sent that the ring buffers have room for.
+    pub fn load_limited(ports: &[u16], sizes: Sizes, seed: u64, is_limited: bool) -> Result<Self> {
+        let ports = Ports::new(ports);
+        let (first_port, unlimited) = (ports.first().to_be(), u32::from(!is_limited));
+        let (pairs, pair_mask, flow_mask) = (sizes.tunnels / 2, sizes.tunnels / 2 - 1, sizes.buckets - 1);
         let mut loader = EbpfLoader::new();
         for kind in Kind::ALL {
             loader.map_max_entries(rings::map(kind), sizes.ring_bytes[kind as usize]);
         }
         let mut ebpf = loader
-            .override_global("PORTS", &ports, true)
+            .override_global("PORTS", &ports.0, true)
+            .override_global("FIRST_PORT", &first_port, true)
             .override_global("SEED", &seed, true)
             .override_global("FLOW_SEED", &seed, true)
-            .override_global("TUNNEL_MASK", &tunnel_mask, true)
+            .override_global("PAIR_MASK", &pair_mask, true)
             .override_global("FLOW_MASK", &flow_mask, true)
+            .override_global("HISTOGRAMS_MAX", &sizes.histograms, true)
+            .override_global("UNLIMITED", &unlimited, true)
             .map_max_entries("TUNNELS", sizes.tunnels)
             .map_max_entries("CLAIMS", sizes.tunnels)
-            .map_max_entries("COUNTERS", sizes.tunnels)
+            .map_max_entries("COUNTERS", pairs)
+            .map_max_entries("HISTOGRAMS", RESERVED + sizes.histograms)
             .map_max_entries("FLOWS", sizes.buckets)
             .load(OBJECT)
             .map_err(explain)?;
@@ -152,9 +122,12 @@ fn load_chain(ebpf: &mut Ebpf, steps: &str, entry: &str, [first, rest]: [char; 2
         (2, format!("tunmon_acct_{rest}")),
         (3, format!("tunmon_rtt_{rest}")),
         (4, format!("tunmon_report_{rest}")),
+        (6, format!("tunmon_v6_{first}")),
+        (8, format!("tunmon_match_{rest}")),
     ];
     if first != rest {
         names.push((5, format!("tunmon_outer_{rest}")));
+        names.push((7, format!("tunmon_v6_{rest}")));
     }
     for (_, name) in &names {
         load_program(ebpf, name)?;
@@ -218,27 +191,4 @@ fn error_chain(error: &dyn std::error::Error) -> String {
 /// Possible processors of this machine.
 pub fn processors() -> Result<usize> {
     nr_cpus().map_err(|(path, error)| anyhow!("{path}: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_bounded_on_small_and_on_large_machines() {
-        for (processors, bound) in [(2, 32 << 20), (128, 64 << 20)] {
-            let sizes = Sizes::new(128, 256, 65536, processors);
-            assert!(sizes.bytes() <= bound, "{processors}: {} bytes", sizes.bytes());
-            assert!(sizes.tunnels >= 512, "{processors}: {} tunnels", sizes.tunnels);
-        }
-    }
-
-    #[test]
-    fn sizes_are_powers_of_two_whatever_is_asked_for() {
-        for asked in [0, 1, 3, 1000, u32::MAX] {
-            let sizes = Sizes::new(asked, asked, asked, 3);
-            assert!(sizes.tunnels.is_power_of_two() && sizes.tunnels >= 2 && sizes.tunnels <= MAX_SLOTS);
-            assert!(sizes.buckets.is_power_of_two());
-        }
-    }
 }

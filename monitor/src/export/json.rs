@@ -136,7 +136,7 @@ struct Inner {
 impl<'a> Event<'a> {
     /// An event on `device`, with its tunnel if it has one.
     pub fn new(event: &Any, device: &'a str, tunnel: Option<&Tunnel>) -> Self {
-        let peer = tunnel.map(|tunnel| Endpoint { ip: tunnel.peer.ip() });
+        let peer = tunnel.map(|tunnel| Endpoint { ip: tunnel.peer().ip() });
         let vni = tunnel.map(Tunnel::vni);
         match event {
             Any::Rtt(rtt) => Self { kind: event::Kind::Rtt.name(), device, vni, peer, detail: rtt_detail(rtt) },

@@ -148,7 +148,7 @@ impl Session {
     fn seen(&self) -> Result<u64> {
         let mut seen = 0;
         for device in &self.devices {
-            seen += self.kernel.totals(device.index)?.classes.as_flattened().iter().sum::<u64>();
+            seen += self.kernel.counts(device.index)?.totals.classes.as_flattened().iter().sum::<u64>();
         }
         Ok(seen)
     }
@@ -157,7 +157,7 @@ impl Session {
     fn has_traffic(&self) -> Result<bool> {
         let mut seen = 0;
         for device in &self.devices {
-            let totals = self.kernel.totals(device.index)?;
+            let totals = self.kernel.counts(device.index)?.totals;
             seen += totals.classes.iter().flat_map(|classes| &classes[1..]).sum::<u64>();
         }
         Ok(seen != 0)
@@ -207,7 +207,7 @@ impl Session {
         }
         let overhead = self.meter.whole(&self.kernel, self.seen()?)?;
         for device in &mut self.devices {
-            let counts = self.kernel.counts(device.index)?;
+            let counts = self.kernel.counts_with_histograms(device.index)?;
             let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);
             printer.summary(&Snapshot { overhead: Some(overhead), ..snapshot })?;
         }

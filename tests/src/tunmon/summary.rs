@@ -58,6 +58,21 @@ pub struct Rtt {
     pub min_seconds: Option<f64>,
     pub p50_seconds: Option<f64>,
     pub max_seconds: Option<f64>,
+    /// In a summary.
+    pub histogram: Option<Buckets>,
+}
+
+/// All matches in the kernel's buckets.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Buckets {
+    pub buckets: Vec<(i32, u64)>,
+    pub longer: u64,
+}
+
+/// What became of the kernel's histograms.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Histograms {
+    pub shared_samples: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -65,6 +80,7 @@ pub struct Accounting {
     pub seen: u64,
     pub classes: BTreeMap<String, u64>,
     pub events: Events,
+    pub histograms: Option<Histograms>,
     #[serde(default)]
     pub events_by_kind: BTreeMap<String, Events>,
 }
@@ -103,17 +119,37 @@ impl Summary {
 
     /// Checks that no packet and no event got lost between the counters: integers, no tolerance.
     pub fn check_identities(&self) -> Result<()> {
-        let Accounting { seen, classes, events, events_by_kind } = &self.accounting;
+        let Accounting { seen, classes, events, events_by_kind, .. } = &self.accounting;
         let sum: u64 = classes.values().sum();
         ensure!(*seen == sum, "seen {seen} is not the sum of the classes {sum}: {classes:?}");
         let per_vni: u64 = self.vnis.iter().map(|row| row.rx_packets + row.tx_packets).sum();
         let rest = self.other.rx_packets + self.other.tx_packets;
         let geneve = classes.get("geneve").copied().unwrap_or_default();
         ensure!(geneve == per_vni + rest, "geneve {geneve} is not per VNI {per_vni} + other {rest}");
+        for row in &self.vnis {
+            row.check_histograms(self.accounting.histograms.is_some_and(|histograms| histograms.shared_samples != 0))?;
+        }
         for (kind, events) in events_by_kind {
             events.check_identities().with_context(|| format!("events of kind {kind}"))?;
         }
         events.check_identities()
+    }
+}
+
+impl VniRow {
+    /// Checks that each match is in a bucket of its VNI, or in one of those that are `shared` by tunnels that found no
+    /// histogram left.
+    fn check_histograms(&self, shared: bool) -> Result<()> {
+        for rtt in &self.rtt {
+            let Buckets { buckets, longer } = rtt.histogram.clone().unwrap_or_default();
+            let sum = buckets.iter().map(|(_, count)| count).sum::<u64>() + longer;
+            ensure!(
+                sum == rtt.count || (shared && sum < rtt.count),
+                "{} matches, {sum} in buckets: {rtt:?}",
+                rtt.count
+            );
+        }
+        Ok(())
     }
 }
 

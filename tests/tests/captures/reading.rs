@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use monitor::capture::Capture;
+use monitor::counts::Counts;
 use monitor::read::{DEVICE, Item, Options, Reading, read};
 use monitor_common::event::{Any, Kind};
 use monitor_common::packet::Class;
@@ -28,7 +29,7 @@ fn read_with(file: &Path, local: &[&str]) -> Reading {
 
 /// Received and sent packets of class `geneve`.
 fn directions(reading: &Reading) -> [u64; 2] {
-    reading.tables.totals_of(DEVICE).classes.map(|classes| classes[Class::Geneve as usize])
+    Counts::of(&reading.tables, DEVICE).totals.classes.map(|classes| classes[Class::Geneve as usize])
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn show(kernel: &Kernel, kind: Kind) -> u64 {
 }
 
 fn totals(kernel: &Kernel) -> Totals {
-    kernel.totals(DEVICE).unwrap()
+    kernel.counts(DEVICE).unwrap().totals
 }
 
 /// Shows events of this kind until its ring has turned some away; returns the number of frames.

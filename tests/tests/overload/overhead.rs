@@ -43,7 +43,7 @@ fn runs_are_packets_and_steps_are_part_of_them() {
         }
     }
     let [rx, tx] = [0, 1].map(|direction: usize| cost(&kernel)[direction].since(&before[direction]));
-    let seen = kernel.totals(DEVICE).unwrap().classes.map(|classes| classes.iter().sum::<u64>());
+    let seen = kernel.counts(DEVICE).unwrap().totals.classes.map(|classes| classes.iter().sum::<u64>());
     assert_eq!([rx.runs, tx.runs], seen);
     assert_eq!(seen, [600, 300]);
     for cost in [rx, tx] {

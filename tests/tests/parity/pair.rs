@@ -78,7 +78,7 @@ impl Pair {
         let Settings { tunnels, buckets, seed, reads_events } = settings;
         let ring_bytes = [if reads_events { 1 << 20 } else { 4096 }; KINDS];
         let processor = pin();
-        let sizes = Sizes { tunnels, buckets, ring_bytes, processors: 1 };
+        let sizes = Sizes { tunnels, histograms: tunnels, buckets, ring_bytes, processors: 1 };
         let mut kernel = Kernel::load(&PORTS, sizes, seed).expect("the programs can be loaded");
         let ring = kernel.take_events().expect("nobody has taken the rings");
         let tables = HeapTables::new(Ports::new(&PORTS), user_seed, tunnels, buckets, usize::MAX);

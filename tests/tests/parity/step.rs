@@ -131,6 +131,6 @@ fn first_buffer() -> Option<usize> {
 
 /// The programs with the smallest tables that there are.
 pub(super) fn smallest() -> Kernel {
-    let sizes = Sizes { tunnels: 2, buckets: 1, ring_bytes: [4096; KINDS], processors: 1 };
+    let sizes = Sizes { tunnels: 2, histograms: 1, buckets: 1, ring_bytes: [4096; KINDS], processors: 1 };
     Kernel::load(&[6081], sizes, 0).expect("the programs can be loaded")
 }

@@ -1,5 +1,6 @@
 //! The parser survives every frame, and its offsets stay inside.
 
+use monitor::counts::Counts;
 use monitor_common::frame::{Direction, Frame};
 use monitor_common::heap::HeapTables;
 use monitor_common::observe::observe;
@@ -83,7 +84,8 @@ fn damaged_and_meaningless_frames_are_survived() {
         observe(&bytes[..], &frame, &mut tables, &mut Packet::default(), || round);
         while tables.next_event().is_some() {}
     }
-    let classes = &tables.totals_of(1).classes[1];
+    let counts = Counts::of(&tables, 1);
+    let classes = &counts.totals.classes[1];
     assert_eq!(classes.iter().sum::<u64>(), 60_000);
     assert!(classes.iter().all(|count| *count > 0), "each class was met: {classes:?}");
 }
