@@ -73,8 +73,14 @@ pub fn object() -> Result<Vec<u8>> {
 
 /// Compiles a program in C.
 pub fn compile(source: &str) -> Result<Vec<u8>> {
+    compile_with(source, &[])
+}
+
+/// Compiles a program in C with these options.
+pub fn compile_with(source: &str, options: &[&str]) -> Result<Vec<u8>> {
     let mut clang = Command::new("clang")
         .args(["-O2", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror", "-x", "c", "-c", "-o", "-", "-"])
+        .args(options)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

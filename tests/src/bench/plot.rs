@@ -26,7 +26,7 @@ const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 50.0;
 const TOP: f64 = 56.0;
 const BETWEEN: f64 = 62.0;
-const BOTTOM: f64 = 70.0;
+const BOTTOM: f64 = 84.0;
 /// Lines across a panel, at most.
 const GRID: f64 = 6.0;
 
@@ -130,8 +130,11 @@ fn line(out: &mut String, series: &Series, scale: &Scale) {
     let colour = series.colour;
     let _ =
         writeln!(out, "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", path.join(" "));
-    for (x, y) in points {
+    for (x, y) in &points {
         let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>");
+    }
+    if let (Some((x, y)), Some((_, value))) = (points.last(), series.points.last()) {
+        text(out, (x + 8.0, y - 8.0), "end", &format!("{value:.0}"));
     }
 }
 

@@ -58,7 +58,9 @@ pub fn run(svg: Option<&FilePath>) -> Result<bool> {
     report::end(&remarks, &twins);
     if let Some(file) = svg {
         let note = remarks.first().cloned().unwrap_or_default();
-        let text = plot::svg(&tables.map(|(name, points)| panel(name, &points)), &note);
+        let axes = ["flows, of one VNI", "VNIs, with 4096 flows", "processors, with 1024 flows each"];
+        let panels: Vec<Panel> = axes.iter().zip(&tables).map(|(axis, (_, points))| panel(axis, points)).collect();
+        let text = plot::svg(&panels, &note);
         fs::write(file, text).with_context(|| format!("writing {}", file.display()))?;
     }
     let faults: Vec<&Row> = rows.iter().filter(|row| row.valid == Some(false)).collect();
