@@ -1,15 +1,15 @@
-//! The C baseline: a program that does the basic work the straightforward way, loaded once for each case.
+//! The C baseline: a program that does the basic work the straightforward way.
 //!
 //! What it costs says how much of a path's price is the machine's. It has counters of its own, which prove its work.
 
 use anyhow::{Context, Result};
 use aya::maps::{Array, MapData, PerCpuHashMap, RingBuf};
 use aya::programs::Program;
-use aya::{Ebpf, EbpfLoader};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel};
 use monitor_common::packet::Class;
 
-use super::case::{Hook, Path};
-use super::driver::{self, Driver};
+use super::case::Hook;
+use super::driver::{self, Drive, Driver};
 use super::record::Seen;
 
 const SOURCE: &str = include_str!("../../bpf/baseline.bpf.c");
@@ -37,23 +37,23 @@ pub struct Baseline {
     ebpf: Ebpf,
     ring: RingBuf<MapData>,
     hook: Hook,
-    class: Class,
     driver: Option<Driver>,
 }
 
 impl Baseline {
-    /// Loads it for a path, behind a driver if the path is driven.
-    pub fn new([object, driver]: [&[u8]; 2], hook: Hook, path: &Path) -> Result<Self> {
-        let flows = path.drive.map_or(1, |drive| drive.count());
+    /// Loads it, behind a driver if there is one.
+    pub fn new([object, driver]: [&[u8]; 2], hook: Hook, drive: Option<&Drive>) -> Result<Self> {
+        let (flows, reports) = drive.map_or((1, 0), |drive| (drive.count(), drive.batch));
         let mut ebpf = EbpfLoader::new()
-            .override_global("REPORTS", &path.drive.map_or(0, |drive| drive.batch), true)
+            .verifier_log_level(VerifierLogLevel::DISABLE)
+            .override_global("REPORTS", &reports, true)
             .map_max_entries("FLOWS_V4", (ENTRIES * flows).max(ENTRIES_LEAST))
             .load(object)
             .context("loading the C baseline")?;
         driver::load_program(&mut ebpf, &hook.suffixed("baseline"))?;
         let ring = RingBuf::try_from(ebpf.take_map("EVENTS").context("the baseline's events")?)?;
-        let driver = path.drive.map(|drive| Driver::load(driver, hook, &drive)).transpose()?;
-        let mut baseline = Self { ebpf, ring, hook, class: path.class, driver };
+        let driver = drive.map(|drive| Driver::load(driver, hook, drive)).transpose()?;
+        let mut baseline = Self { ebpf, ring, hook, driver };
         let target = baseline.itself()?.fd()?.try_clone()?;
         baseline.driver.as_mut().map_or(Ok(()), |driver| driver.aim(&target))?;
         Ok(baseline)
@@ -83,8 +83,8 @@ impl Baseline {
         self.ebpf.program(&self.hook.suffixed("baseline")).context("no program baseline")
     }
 
-    /// What it has counted.
-    pub fn seen(&self) -> Result<Seen> {
+    /// What it has counted of a class.
+    pub fn seen(&self, class: Class) -> Result<Seen> {
         let mut seen = Seen::default();
         let tunnels = self.ebpf.map("TUNNELS").context("the baseline's tunnels")?;
         for tunnel in PerCpuHashMap::<_, u32, Tunnel>::try_from(tunnels)?.iter() {
@@ -92,7 +92,7 @@ impl Baseline {
             seen.counted += processors.iter().map(|tunnel| tunnel[PACKETS]).sum::<u64>();
             seen.matches += processors.iter().map(|tunnel| tunnel[SAMPLES]).sum::<u64>();
         }
-        if self.class != Class::Geneve {
+        if class != Class::Geneve {
             let other = self.ebpf.map(".bss").context("the baseline's variables")?;
             let variables = Array::<_, Variables>::try_from(other)?.get(&0, 0).context("the baseline's variables")?;
             seen.counted = variables[OTHER];

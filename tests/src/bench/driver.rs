@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use aya::maps::{Array, ProgramArray};
 use aya::programs::{Program, ProgramFd, SchedClassifier, Xdp};
-use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult};
+use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult, VerifierLogLevel};
 
 use super::case::Hook;
 
@@ -104,6 +104,7 @@ impl Driver {
     /// Loads `object`.
     pub fn load(object: &[u8], hook: Hook, drive: &Drive) -> Result<Self> {
         let mut ebpf = EbpfLoader::new()
+            .verifier_log_level(VerifierLogLevel::DISABLE)
             .override_global("FLOW_BITS", &drive.flow_bits, true)
             .override_global("VNI_BITS", &drive.vni_bits, true)
             .override_global("FIRST_FLOW", &drive.first_flow, true)

@@ -13,7 +13,7 @@ use crate::bytecode::interpreter::{Kind, LOOK_UP, Machine, Run};
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Packets before the one that is counted: so many that events are held back where they would be in a burst.
-const BEFORE: u32 = 64;
+const BEFORE: u32 = 20;
 /// Time between packets, as in a burst, and where each packet is to be reported.
 const GAP_NS: u64 = 100;
 const GAP_OF_EVENTS_NS: u64 = 1_000_000_000;

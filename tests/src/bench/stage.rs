@@ -26,7 +26,9 @@ pub struct Stage {
     empty: [Option<Driver>; 2],
     /// Per path.
     driven: Vec<Option<Driven>>,
-    /// Per path and hook.
+    /// Per hook: for the paths whose packets are all the same.
+    plain_baselines: [Option<Baseline>; 2],
+    /// Per path and hook, where packets are driven.
     baselines: Vec<[Option<Baseline>; 2]>,
     /// Per peer: for the paths whose packets are all the same, and for each path that is driven.
     guests: Vec<(Guest, Vec<Option<Guest>>)>,
@@ -42,8 +44,8 @@ impl Stage {
         for path in &paths {
             driven.push(path.drive.map(|drive| Driven::new(&object, hooks, &drive)).transpose()?);
             let load = |hook: Option<Hook>| {
-                let hook = hook.filter(|_| path.has_baseline);
-                hook.map(|hook| Baseline::new([&baseline, &object], hook, path)).transpose()
+                let case = hook.zip(path.drive);
+                case.map(|(hook, drive)| Baseline::new([&baseline, &object], hook, Some(&drive))).transpose()
             };
             baselines.push([load(xdp)?, load(tc)?]);
         }
@@ -53,10 +55,12 @@ impl Stage {
             let load = |drive: Option<_>| drive.map(|drive| peer.load(&object, Some(&drive))).transpose();
             guests.push((peer.load(&object, None)?, drives.map(load).collect::<Result<_>>()?));
         }
+        let load = |hook: Option<Hook>| hook.map(|hook| Baseline::new([&baseline, &object], hook, None)).transpose();
+        let plain_baselines = [load(xdp)?, load(tc)?];
         let load = |hook: Option<Hook>| hook.map(|hook| Driver::load(&object, hook, &Default::default())).transpose();
         let empty = [load(xdp)?, load(tc)?];
         let (hooks, peers) = (hooks.to_vec(), peers.to_vec());
-        Ok(Self { paths, hooks, peers, plain: Loaded::new(1)?, empty, driven, baselines, guests })
+        Ok(Self { paths, hooks, peers, plain: Loaded::new(1)?, empty, driven, plain_baselines, baselines, guests })
     }
 
     /// A record for everything that is measured.
@@ -98,7 +102,7 @@ impl Stage {
                 Some(driven) => driven.drivers[hook].as_ref().context("no driver")?.drives(),
                 None => self.plain.program(record.hook),
             },
-            Subject::Baseline(path) => self.baselines[path][hook].as_ref().context("no baseline")?.program(),
+            Subject::Baseline(path) => self.baseline(path, hook)?.program(),
             Subject::Peer(peer, path) => {
                 let (plain, driven) = &self.guests[peer];
                 driven[path].as_ref().unwrap_or(plain).program()
@@ -122,9 +126,7 @@ impl Stage {
     pub fn seen(&self, record: &Record) -> Result<Seen> {
         match record.subject {
             Subject::Empty | Subject::Twin | Subject::Floor(_) | Subject::Peer(..) => Ok(Seen::default()),
-            Subject::Baseline(path) => {
-                self.baselines[path][record.hook.index()].as_ref().context("no baseline")?.seen()
-            }
+            Subject::Baseline(path) => self.baseline(path, record.hook.index())?.seen(self.paths[path].class),
             Subject::Path(path) => {
                 let loaded = self.driven[path].as_ref().map_or(&self.plain, |driven| &driven.loaded);
                 Ok(Seen::of(&loaded.kernel.counts(DEVICE)?, record.hook, self.paths[path].class))
@@ -139,9 +141,17 @@ impl Stage {
                 Some(driven) => driven.loaded.drain(),
                 None => self.plain.drain(),
             },
-            Subject::Baseline(path) => self.baselines[path][record.hook.index()].as_mut().map_or(0, Baseline::drain),
+            Subject::Baseline(path) => {
+                let hook = record.hook.index();
+                let found = self.baselines[path][hook].as_mut().or(self.plain_baselines[hook].as_mut());
+                found.map_or(0, Baseline::drain)
+            }
             Subject::Empty | Subject::Twin | Subject::Floor(_) | Subject::Peer(..) => 0,
         }
+    }
+
+    fn baseline(&self, path: usize, hook: usize) -> Result<&Baseline> {
+        self.baselines[path][hook].as_ref().or(self.plain_baselines[hook].as_ref()).context("no baseline")
     }
 
     fn driven(&self, path: usize) -> Result<&Driven> {

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, ensure};
 use aya::programs::{Program, ProgramFd};
 
 use super::super::baseline::{self, Baseline};
-use super::super::case::{Hook, Path};
+use super::super::case::Hook;
 use super::super::driver::{self, Drive, Driver};
 use super::super::loaded::{Loaded, floor};
 use super::super::{machine, packets};
@@ -33,8 +33,8 @@ pub(super) fn measure(allowed: &[usize]) -> Result<Vec<Point>> {
     let object = driver::object()?;
     let loaded = Loaded::new((1 << FLOW_BITS) * allowed.len() as u32)?;
     let extra_bits = allowed.len().next_power_of_two().ilog2();
-    let all = Path::matching("processors", Drive::flows(FLOW_BITS + extra_bits), None);
-    let c = Baseline::new([&baseline::object()?, &object], HOOK, &all)?;
+    let all = Drive::flows(FLOW_BITS + extra_bits);
+    let c = Baseline::new([&baseline::object()?, &object], HOOK, Some(&all))?;
     let (ours, c) = (loaded.program(HOOK)?.fd()?, c.itself()?.fd()?);
     let sizes: Vec<usize> = [1, 2, 4, 8, 16].into_iter().filter(|size| *size <= allowed.len()).collect();
     let mut crews = Vec::new();
