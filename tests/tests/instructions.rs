@@ -17,6 +17,7 @@ use budget::{Budget, Cost};
 use paths::{Path, paths};
 
 const BUDGET: &str = include_str!("../instructions.budget");
+
 #[test]
 fn every_path_costs_what_the_budget_says() {
     let mut budget: Budget = budget::read(BUDGET);
