@@ -9,7 +9,7 @@ use super::record::{Record, Results, Subject};
 const TWINS_APART: f64 = 0.03;
 
 /// Of the packets on a path that must match or be reported, this part has to: flows may share a place in the table.
-const MATCHED: f64 = 0.9;
+pub const MATCHED: f64 = 0.9;
 
 /// One line of results.
 #[derive(Clone, Debug, Serialize)]

@@ -12,7 +12,7 @@ use super::peer::{Guest, Peer};
 use super::record::{Record, Seen, Subject};
 
 /// Index of the device that test runs have: loopback.
-const DEVICE: u32 = 1;
+pub const DEVICE: u32 = 1;
 
 /// Everything that is loaded.
 pub struct Stage {

@@ -1,15 +1,20 @@
 //! Several processors at once, each with flows of its own, as a card spreads them over its queues.
 
+use std::ops::Range;
 use std::sync::Barrier;
 use std::thread;
 
 use anyhow::{Result, anyhow, ensure};
 use aya::programs::{Program, ProgramFd};
+use monitor_common::packet::Class;
 
 use super::super::baseline::{self, Baseline};
 use super::super::case::Hook;
 use super::super::driver::{self, Drive, Driver};
+use super::super::figures::MATCHED;
 use super::super::loaded::{Loaded, floor};
+use super::super::record::Seen;
+use super::super::stage::DEVICE;
 use super::super::{machine, packets};
 use super::Point;
 
@@ -31,17 +36,18 @@ struct Crew {
 /// Measures on one processor and on several of those that are allowed.
 pub(super) fn measure(allowed: &[usize]) -> Result<Vec<Point>> {
     let object = driver::object()?;
-    let loaded = Loaded::new((1 << FLOW_BITS) * allowed.len() as u32)?;
-    let extra_bits = allowed.len().next_power_of_two().ilog2();
-    let all = Drive::flows(FLOW_BITS + extra_bits);
-    let c = Baseline::new([&baseline::object()?, &object], HOOK, Some(&all))?;
-    let (ours, c) = (loaded.program(HOOK)?.fd()?, c.itself()?.fd()?);
     let sizes: Vec<usize> = [1, 2, 4, 8, 16].into_iter().filter(|size| *size <= allowed.len()).collect();
+    let members: usize = sizes.iter().sum();
+    let loaded = Loaded::new((1 << FLOW_BITS) * members as u32)?;
+    let all = Drive::flows(FLOW_BITS + members.next_power_of_two().ilog2());
+    let c = Baseline::new([&baseline::object()?, &object], HOOK, Some(&all))?;
     let mut crews = Vec::new();
+    let mut first = 0;
     for size in &sizes {
-        for target in [None, Some(ours), Some(c)] {
-            crews.push(Crew::new(&object, *size, target)?);
+        for target in [None, Some(loaded.program(HOOK)?.fd()?), Some(c.itself()?.fd()?)] {
+            crews.push(Crew::new(&object, first..first + size, target)?);
         }
+        first += size;
     }
     let (mut order, mut seed) = ((0..crews.len()).collect::<Vec<_>>(), 0x9e37_79b9_7f4a_7c15);
     for _ in 0..ROUNDS {
@@ -50,6 +56,10 @@ pub(super) fn measure(allowed: &[usize]) -> Result<Vec<Point>> {
             crews[*index].burst(allowed)?;
         }
     }
+    let packets = (ROUNDS * members) as f64 * f64::from(BURST);
+    let ours = Seen::of(&loaded.kernel.counts(DEVICE)?, HOOK, Class::Geneve).matches as f64;
+    let theirs = c.seen(Class::Geneve)?.matches as f64;
+    ensure!(ours.min(theirs) >= MATCHED * packets, "{ours} and {theirs} matches of {packets} packets");
     let point = |crews: &[Crew]| {
         let net = |crew: &Crew| crew.slowest_ns() - crews[0].slowest_ns();
         Point { at: crews[0].size as u32, ours_ns: net(&crews[1]), c_ns: net(&crews[2]) }
@@ -58,10 +68,11 @@ pub(super) fn measure(allowed: &[usize]) -> Result<Vec<Point>> {
 }
 
 impl Crew {
-    /// `target` behind a driver for each processor; the empty program where there is none.
-    fn new(object: &[u8], size: usize, target: Option<&ProgramFd>) -> Result<Self> {
-        let mut drivers = Vec::new();
-        for number in 0..size {
+    /// `target` behind a driver for each of these members, whose flows are not those of other crews; the empty program
+    /// where there is no target.
+    fn new(object: &[u8], members: Range<usize>, target: Option<&ProgramFd>) -> Result<Self> {
+        let (size, mut drivers) = (members.len(), Vec::new());
+        for number in members {
             let drive = Drive::flows(FLOW_BITS).apart(number);
             let mut driver = floor(object, HOOK, &drive)?;
             target.map_or(Ok(()), |target| driver.aim(target))?;
