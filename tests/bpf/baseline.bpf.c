@@ -4,7 +4,7 @@
 // of each VNI; one lookup in a hash of flows serves both directions of a TCP connection, and each direction has at most
 // one TSval that awaits its echo. Only what a packet needs is done, and the clock is read only to store or to match.
 //
-// tunmon does more: here is no ICMP, no part of a fragmented packet but the first, no loss, no event, and no ageing.
+// tunmon does more: here is no ICMP, no part of a fragmented packet but the first, no loss, and no ageing.
 //
 // It needs no header files: clang -O2 -target bpf -mcpu=v3 -c baseline.bpf.c
 
@@ -31,8 +31,10 @@ struct sk_buff {
 static void *(*const map_lookup)(void *map, const void *key) = (void *)1;
 static long (*const map_update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static u64 (*const ktime_get_ns)(void) = (void *)5;
+static void *(*const ring_reserve)(void *ring, u64 length, u64 flags) = (void *)131;
+static void (*const ring_submit)(void *record, u64 flags) = (void *)132;
 
-enum { HASH = 1, PERCPU_HASH = 5, NOEXIST = 1 };
+enum { HASH = 1, PERCPU_HASH = 5, RING = 27, NOEXIST = 1, NO_WAKEUP = 1 };
 enum { IPV4 = HTONS(0x0800), IPV6 = HTONS(0x86dd), VLAN = HTONS(0x8100), BRIDGED = HTONS(0x6558), PORT = HTONS(6081) };
 enum { TCP = 6, UDP = 17, LATER_FRAGMENT = HTONS(0x1fff), SYN = 2, RST = 4 };
 enum { NOP_NOP_TIMESTAMPS = HTONL(0x0101080a), WITH_TIMESTAMPS = 32 };
@@ -85,8 +87,24 @@ SECTION("maps") struct map TUNNELS = { PERCPU_HASH, 4, sizeof(struct tunnel), 40
 SECTION("maps") struct map FLOWS_V4 = { HASH, sizeof(struct key_v4), sizeof(struct flow), 1024, 0 };
 SECTION("maps") struct map FLOWS_V6 = { HASH, sizeof(struct key_v6), sizeof(struct flow), 1024, 0 };
 
-// Packets that are not Geneve: proof that they were looked at, at no price. With several processors it would lose some.
-u64 OTHER = 0;
+SECTION("maps") struct map EVENTS = { RING, 0, 0, 1 << 20, 0 };
+
+// Setting: how many samples in each 2^23 ns are events too.
+const volatile u32 REPORTS = 0;
+
+
+// What an event tells.
+struct event {
+	u64 at_ns, rtt_ns, packets;
+	u32 vni, side, value, echo;
+};
+
+struct {
+	// Packets that are not Geneve: proof that they were looked at, at no price. With several processors it would lose some.
+	u64 other;
+	// The period of 2^23 ns, and the events in it.
+	u64 period, events;
+} STATE = { 0 };
 
 struct packet {
 	void *end;
@@ -116,7 +134,28 @@ INLINE void sample(struct tunnel *tunnel, u64 rtt_ns)
 	tunnel->histogram[interval(rtt_ns)]++;
 }
 
-INLINE void track(struct flow *flow, u32 side, struct timestamps stamps, _Bool awaits_answer, struct tunnel *tunnel)
+INLINE void report(u64 now, u64 rtt_ns, struct packet *packet, u32 side, struct timestamps stamps)
+{
+	if (STATE.period != now >> 23) {
+		STATE.period = now >> 23;
+		STATE.events = 0;
+	}
+	if (STATE.events++ >= REPORTS)
+		return;
+	struct event *event = ring_reserve(&EVENTS, sizeof(*event), 0);
+	if (!event)
+		return;
+	event->at_ns = now;
+	event->rtt_ns = rtt_ns;
+	event->packets = packet->tunnel->packets;
+	event->vni = packet->vni;
+	event->side = side;
+	event->value = stamps.value;
+	event->echo = stamps.echo;
+	ring_submit(event, NO_WAKEUP);
+}
+
+INLINE void track(struct flow *flow, u32 side, struct timestamps stamps, _Bool awaits_answer, struct packet *packet)
 {
 	struct side *mine = &flow->sides[side & 1], *other = &flow->sides[(side & 1) ^ 1];
 	u64 now = 0;
@@ -133,8 +172,13 @@ INLINE void track(struct flow *flow, u32 side, struct timestamps stamps, _Bool a
 	if (!sent_ns || (s32)(stamps.echo - other->awaited) < 0)
 		return;
 	other->sent_ns = 0;
-	if (stamps.echo == other->awaited)
-		sample(tunnel, (now ? now : ktime_get_ns()) - sent_ns);
+	if (stamps.echo != other->awaited)
+		return;
+	if (!now)
+		now = ktime_get_ns();
+	sample(packet->tunnel, now - sent_ns);
+	if (REPORTS)
+		report(now, now - sent_ns, packet, side, stamps);
 }
 
 // The flow of this key, made if need be, so that the packet's own TSval counts as new.
@@ -209,7 +253,7 @@ INLINE void segment(struct packet *packet, struct tcp *tcp, u32 length, struct i
 		flow = flow_of(&FLOWS_V6, &key, side, stamps);
 	}
 	if (flow)
-		track(flow, side, stamps, awaits_answer, packet->tunnel);
+		track(flow, side, stamps, awaits_answer, packet);
 }
 
 INLINE void inner(struct packet *packet, struct ethernet *ethernet)
@@ -267,7 +311,7 @@ INLINE void look(void *data, void *end, u32 length)
 {
 	struct geneve *geneve = outer(data, end);
 	if (!geneve) {
-		OTHER++;
+		STATE.other++;
 		return;
 	}
 	struct packet packet = { .end = end, .vni = HTONL(geneve->vni) >> 8 };

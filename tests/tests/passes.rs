@@ -9,7 +9,7 @@ use monitor::bpf::{Kernel, Sizes, load};
 use monitor::failure::Failure;
 use monitor_common::packet::Class;
 use tests::bench::case::Hook;
-use tests::bench::driver::{self, Driver};
+use tests::bench::driver::{self, Drive, Driver};
 use tests::bench::packets::*;
 use tests::needs;
 
@@ -193,7 +193,7 @@ fn a_program_that_writes_is_noticed() {
     }
     let Ok(object) = driver::object() else { return needs::skip("no clang") };
     for hook in Hook::ALL {
-        let mut driver = Driver::load(&object, hook, 0).unwrap();
+        let mut driver = Driver::load(&object, hook, &Drive::flows(0)).unwrap();
         let empty = driver.program("empty").unwrap().fd().unwrap().try_clone().unwrap();
         driver.aim(&empty).unwrap();
         let (returned, out) = once(driver.program("drive").unwrap(), &tunnel_tcp());

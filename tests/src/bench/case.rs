@@ -3,7 +3,9 @@
 use monitor_common::frame::Direction;
 use monitor_common::packet::Class;
 
+use super::driver::Drive;
 use super::packets;
+use super::shape::{self, Shape};
 
 /// Where a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,11 @@ impl Hook {
         }
     }
 
+    /// Its place in tables of both.
+    pub fn index(self) -> usize {
+        self.direction().index()
+    }
+
     /// The name of one of the driver's programs at this hook.
     pub fn suffixed(self, name: &str) -> String {
         match self {
@@ -64,20 +71,35 @@ pub struct Path {
     /// What tables and JSON call it.
     pub id: &'static str,
     /// The packet that takes it.
-    pub frame: fn() -> Vec<u8>,
+    pub frame: Vec<u8>,
     /// What the packet counts as.
     pub class: Class,
     /// Says whether every packet must give an RTT sample; none may where it must not.
     pub matches: bool,
-    /// What it may cost at XDP, in net nanoseconds (T1 to T5); TC may take 2 more (T8).
+    /// What it may cost at XDP, in net nanoseconds (T1 to T7); TC may take 2 more (T8).
     pub target_ns: Option<f64>,
-    /// Numbers of flows, as powers of two, over which a driver spreads the packets; none where all are the same.
-    pub flow_bits: Option<u32>,
+    /// How a driver makes the packets different; none where all are the same.
+    pub drive: Option<Drive>,
     /// Says whether the C baseline does this work too.
     pub has_baseline: bool,
 }
 
 impl Path {
+    fn new(id: &'static str, frame: Vec<u8>, class: Class, target_ns: Option<f64>) -> Self {
+        Self { id, frame, class, matches: false, target_ns, drive: None, has_baseline: false }
+    }
+
+    /// Every packet answers another one, among as many flows as `drive` says.
+    pub fn matching(id: &'static str, drive: Drive, target_ns: Option<f64>) -> Self {
+        let path = Self::new(id, packets::tunnel_tcp(), Class::Geneve, target_ns);
+        Self { matches: true, drive: Some(drive), ..path.compared() }
+    }
+
+    /// Says whether every packet must be reported as an event.
+    pub fn reports(&self) -> bool {
+        self.drive.is_some_and(|drive| drive.batch != 0)
+    }
+
     fn compared(self) -> Self {
         Self { has_baseline: true, ..self }
     }
@@ -85,32 +107,50 @@ impl Path {
 
 /// Every path.
 pub fn paths() -> Vec<Path> {
-    let path = |id, frame, class, target_ns| Path {
-        id,
-        frame,
-        class,
-        matches: false,
-        target_ns,
-        flow_bits: None,
-        has_baseline: false,
-    };
-    let mut paths = vec![
-        path("not_ours_tcp", packets::plain_tcp, Class::Other, Some(2.0)).compared(),
-        path("not_ours_udp", packets::plain_udp, Class::Other, Some(2.0)).compared(),
-        path("not_ours_arp", packets::arp, Class::Other, Some(2.0)),
-        path("geneve_count", packets::tunnel_udp, Class::Geneve, Some(6.5)).compared(),
-        path("tcp_steady", packets::tunnel_tcp, Class::Geneve, Some(14.0)).compared(),
-        path("long_syn", packets::tunnel_syn, Class::Geneve, None),
-        path("long_echo", packets::tunnel_echo, Class::Geneve, None),
-        path("long_icmp_error", packets::icmp_error, Class::IcmpError, None),
+    [strangers(), shapes(), long(), conversations()].into_iter().flatten().collect()
+}
+
+/// Not ours.
+fn strangers() -> Vec<Path> {
+    vec![
+        Path::new("not_ours_tcp", packets::plain_tcp(), Class::Other, Some(2.0)).compared(),
+        Path::new("not_ours_udp", packets::plain_udp(), Class::Other, Some(2.0)).compared(),
+        Path::new("not_ours_arp", packets::arp(), Class::Other, Some(2.0)),
+    ]
+}
+
+/// What is only counted, and TCP whose TSval is stamped already, in every wrapping that is frequent.
+fn shapes() -> Vec<Path> {
+    let ids = [
+        ("geneve_count", "tcp_steady", Shape::Plain),
+        ("geneve_count_inner_v6", "tcp_steady_inner_v6", Shape::InnerV6),
+        ("geneve_count_outer_v6", "tcp_steady_outer_v6", Shape::OuterV6),
+        ("geneve_count_vlan", "tcp_steady_vlan", Shape::Tagged),
+        ("geneve_count_ovn", "tcp_steady_ovn", Shape::Ovn),
     ];
-    for (flow_bits, target_ns) in [(0, Some(57.0)), (10, None), (14, None), (16, Some(140.0))] {
-        let flow_bits = Some(flow_bits);
-        paths.push(Path {
-            matches: true,
-            flow_bits,
-            ..path("rtt_match", packets::tunnel_tcp, Class::Geneve, target_ns).compared()
-        });
-    }
+    let path = |id, frame, least, shape| {
+        let target_ns = if shape == Shape::Plain { least } else { 18.0 };
+        Path::new(id, frame, Class::Geneve, Some(target_ns)).compared()
+    };
+    let counted = ids.map(|(id, _, shape)| path(id, shape::datagram(shape), 6.5, shape));
+    let steady = ids.map(|(_, id, shape)| path(id, shape::segment(shape), 14.0, shape));
+    counted.into_iter().chain(steady).collect()
+}
+
+/// What goes the long way.
+fn long() -> Vec<Path> {
+    vec![
+        Path::new("long_syn", packets::tunnel_syn(), Class::Geneve, None),
+        Path::new("long_echo", packets::tunnel_echo(), Class::Geneve, None),
+        Path::new("long_icmp_error", packets::icmp_error(), Class::IcmpError, None),
+    ]
+}
+
+/// Every packet answers another one.
+fn conversations() -> Vec<Path> {
+    let targets = [(0, Some(57.0)), (10, None), (14, None), (16, Some(140.0))];
+    let matching = |(bits, target)| Path::matching("rtt_match", Drive::flows(bits), target);
+    let mut paths = Vec::from(targets.map(matching));
+    paths.push(Path::matching("rtt_match_event", Drive::reported(), Some(82.0)));
     paths
 }

@@ -3,37 +3,45 @@
 use serde::Serialize;
 
 use super::case::{Hook, Path};
-use super::record::{Record, Subject};
+use super::record::{Record, Results, Subject};
 
 /// The two empty programs may be this far apart.
 const TWINS_APART: f64 = 0.03;
 
-/// Of the packets on a path that must match, this part has to: two flows in three may share a place in the table.
-const MATCHED: f64 = 0.9;
+/// Of the packets on a path that must match or be reported, this part has to: flows may share a place in the table.
+pub const MATCHED: f64 = 0.9;
 
 /// One line of results.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// Path.
-    pub id: &'static str,
+    /// Path; a peer's begins with `peer:`, its name and a slash.
+    pub id: String,
     /// Hook.
     pub hook: &'static str,
     /// Least time of a packet, less that of the empty program on the same way, in nanoseconds.
     pub net_ns: f64,
     /// Median over the rounds of time to the empty program's time.
     pub ratio_to_empty: f64,
-    /// Number of flows; `None` where all packets are the same.
-    pub flows: Option<u32>,
+    /// `net_ns` to that of the C baseline; `None` where that does not do this work, or costs nothing.
+    pub ratio_to_c: Option<f64>,
+    /// Instructions of the bytecode that the path executes; `None` for a peer.
+    pub instructions: Option<u64>,
+    /// Calls of helpers on the path, without look-ups; `None` for a peer.
+    pub helper_calls: Option<u64>,
+    /// Number of flows; 1 where all packets are the same.
+    pub flows: u32,
+    /// Number of VNIs.
+    pub vnis: u32,
+    /// Look-ups on the path; `None` for a peer.
+    pub look_ups: Option<u64>,
     /// What the path may cost, in net nanoseconds.
     pub target_ns: Option<f64>,
-    /// What the C baseline costs on this path, in net nanoseconds; `None` where it does not do that work.
+    /// What the C baseline costs on this path, in net nanoseconds.
     pub c_net_ns: Option<f64>,
-    /// `net_ns` to that of the C baseline; `None` also where that costs nothing.
-    pub ratio_to_c: Option<f64>,
-    /// RTT samples a packet.
-    pub matches_per_packet: f64,
-    /// Says whether the maps show that the work was done, here and in the C baseline.
-    pub valid: bool,
+    /// RTT samples a packet; `None` for a peer.
+    pub matches_per_packet: Option<f64>,
+    /// Says whether the maps show that the work was done, here and in the C baseline; `None` for a peer.
+    pub valid: Option<bool>,
     /// Says whether the machine was too restless for any figure of the run to count.
     pub void: bool,
 }
@@ -68,42 +76,56 @@ pub fn twins(records: &[Record]) -> Vec<Twins> {
     Hook::ALL.map(twins).to_vec()
 }
 
-/// A row for each path at each hook.
-pub fn rows(paths: &[Path], records: &[Record]) -> Vec<Row> {
-    let void = twins(records).iter().any(Twins::is_void);
-    let rows = records.iter().filter_map(|record| row(paths, records, record));
+/// A row for each path at each hook, and for each peer on each path at its hook.
+pub fn rows(results: &Results) -> Vec<Row> {
+    let void = twins(&results.records).iter().any(Twins::is_void);
+    let rows = results.records.iter().filter_map(|record| row(results, record));
     rows.map(|row| Row { void, ..row }).collect()
 }
 
-/// The row of a path's record; other records have none.
-fn row(paths: &[Path], records: &[Record], record: &Record) -> Option<Row> {
-    let Subject::Path(index) = record.subject else { return None };
-    let path = &paths[index];
-    let floor = if path.flow_bits.is_some() { Subject::Floor(index) } else { Subject::Empty };
-    let floor = find(records, record.hook, floor)?;
-    let baseline = find(records, record.hook, Subject::Baseline(index));
+/// The row of a record; those that others are compared with have none.
+fn row(results: &Results, record: &Record) -> Option<Row> {
+    let Results { paths, records, executed, peers } = results;
+    let (index, peer) = match record.subject {
+        Subject::Path(index) => (index, None),
+        Subject::Peer(peer, index) => (index, Some(&peers[peer])),
+        _ => return None,
+    };
+    let (path, hook) = (&paths[index], record.hook);
+    let drive = path.drive.unwrap_or_default();
+    let floor = if path.drive.is_some() { Subject::Floor(index) } else { Subject::Empty };
+    let floor = find(records, hook, floor)?;
+    let baseline = find(records, hook, Subject::Baseline(index));
     let net = |record: &Record| least(&record.times_ns) - least(&floor.times_ns);
-    let extra = if record.hook == Hook::Tc { 2.0 } else { 0.0 };
+    let extra = if hook == Hook::Tc { 2.0 } else { 0.0 };
+    let executed = executed[index][hook.index()];
+    let is_ours = peer.is_none();
     Some(Row {
-        id: path.id,
-        hook: record.hook.name(),
+        id: peer.map_or_else(|| path.id.to_owned(), |peer| format!("peer:{peer}/{}", path.id)),
+        hook: hook.name(),
         net_ns: rounded(net(record)),
         ratio_to_empty: rounded(paired_ratio(&record.times_ns, &floor.times_ns)),
-        flows: path.flow_bits.map(|bits| 1 << bits),
-        target_ns: path.target_ns.map(|target| target + extra),
-        c_net_ns: baseline.map(|baseline| rounded(net(baseline))),
         ratio_to_c: baseline.map(net).filter(|c_net| *c_net > 0.0).map(|c_net| rounded(net(record) / c_net)),
-        matches_per_packet: rounded(record.matches as f64 / record.packets as f64),
-        valid: is_valid(path, record) && baseline.is_none_or(|baseline| is_valid(path, baseline)),
+        instructions: is_ours.then_some(executed.instructions),
+        helper_calls: is_ours.then_some(executed.helper_calls),
+        flows: drive.count(),
+        vnis: 1 << drive.vni_bits,
+        look_ups: is_ours.then_some(executed.look_ups),
+        target_ns: path.target_ns.filter(|_| is_ours).map(|target| target + extra),
+        c_net_ns: baseline.map(|baseline| rounded(net(baseline))),
+        matches_per_packet: is_ours.then(|| rounded(record.matches as f64 / record.packets as f64)),
+        valid: is_ours.then(|| is_valid(path, record) && baseline.is_none_or(|baseline| is_valid(path, baseline))),
         void: false,
     })
 }
 
-/// Says whether a program's own counters show that it did the path's work on every packet.
+/// Says whether a program's own counters show that it did the path's work on every packet. Of a batch that a burst cuts
+/// off there are events, too.
 fn is_valid(path: &Path, record: &Record) -> bool {
     let matched = record.matches as f64 / record.packets as f64;
     let is_matched = if path.matches { (MATCHED..=1.0).contains(&matched) } else { record.matches == 0 };
-    record.counted == record.packets && is_matched
+    let is_reported = !path.reports() || record.events as f64 >= MATCHED * record.reportable.max(1) as f64;
+    record.counted == record.packets && is_matched && is_reported
 }
 
 fn find(records: &[Record], hook: Hook, subject: Subject) -> Option<&Record> {
@@ -128,6 +150,7 @@ fn rounded(figure: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::case::paths;
+    use super::super::executed::Executed;
     use super::*;
 
     fn record(subject: Subject, times_ns: &[f64], matches: u64) -> Record {
@@ -139,28 +162,37 @@ mod tests {
         paths().iter().position(|path| path.id == id).unwrap()
     }
 
+    fn results(records: Vec<Record>) -> Results {
+        let executed = Executed { instructions: 200, look_ups: 3, helper_calls: 1 };
+        let peers = vec!["other".to_owned()];
+        Results { executed: paths().iter().map(|_| [executed; 2]).collect(), paths: paths(), peers, records }
+    }
+
+    fn first_row(records: Vec<Record>) -> Row {
+        rows(&results(records)).remove(0)
+    }
+
     #[test]
     fn times_are_net_of_the_empty_programs_least() {
         let path = position("geneve_count");
-        let records = [
+        let row = first_row(vec![
             record(Subject::Empty, &[12.0, 10.0, 20.0], 0),
             record(Subject::Twin, &[10.2, 11.0, 12.0], 0),
             record(Subject::Path(path), &[18.0, 16.0, 40.0], 0),
-        ];
-        let rows = rows(&paths(), &records);
-        assert_eq!((rows[0].net_ns, rows[0].ratio_to_empty, rows[0].valid), (6.0, 1.6, true));
+        ]);
+        assert_eq!((row.net_ns, row.ratio_to_empty, row.valid), (6.0, 1.6, Some(true)));
+        assert_eq!((row.instructions, row.look_ups, row.helper_calls), (Some(200), Some(3), Some(1)));
     }
 
     #[test]
     fn driven_times_are_net_of_the_driver() {
         let path = position("rtt_match");
-        let records = [
+        let row = first_row(vec![
             record(Subject::Empty, &[10.0], 0),
             record(Subject::Floor(path), &[30.0], 0),
             record(Subject::Path(path), &[75.0], 95),
-        ];
-        let rows = rows(&paths(), &records);
-        assert_eq!((rows[0].net_ns, rows[0].ratio_to_empty, rows[0].valid), (45.0, 2.5, true));
+        ]);
+        assert_eq!((row.net_ns, row.ratio_to_empty, row.valid), (45.0, 2.5, Some(true)));
     }
 
     #[test]
@@ -170,21 +202,45 @@ mod tests {
         assert!(!is_valid(&paths()[counting], &record(Subject::Path(counting), &[], 1)));
         let uncounted = Record { counted: 99, ..record(Subject::Path(counting), &[], 0) };
         assert!(!is_valid(&paths()[counting], &uncounted));
+        let reporting = position("rtt_match_event");
+        let reported = |events| Record { events, reportable: 100, ..record(Subject::Path(reporting), &[], 100) };
+        assert!(is_valid(&paths()[reporting], &reported(95)) && !is_valid(&paths()[reporting], &reported(80)));
     }
 
     #[test]
     fn a_path_is_compared_with_the_baseline_if_that_did_the_work() {
         let compared = |id, baseline: Option<Record>| {
             let path = Record { subject: Subject::Path(position(id)), ..record(Subject::Empty, &[19.0], 0) };
-            let records = [record(Subject::Empty, &[10.0], 0), path].into_iter().chain(baseline).collect::<Vec<_>>();
-            let row = rows(&paths(), &records).remove(0);
+            let row = first_row([record(Subject::Empty, &[10.0], 0), path].into_iter().chain(baseline).collect());
             (row.c_net_ns, row.ratio_to_c, row.valid)
         };
         let baseline = || record(Subject::Baseline(position("tcp_steady")), &[22.0], 0);
-        assert_eq!(compared("tcp_steady", Some(baseline())), (Some(12.0), Some(0.75), true));
+        assert_eq!(compared("tcp_steady", Some(baseline())), (Some(12.0), Some(0.75), Some(true)));
         let idle = Record { counted: 0, ..baseline() };
-        assert_eq!(compared("tcp_steady", Some(idle)), (Some(12.0), Some(0.75), false));
-        assert_eq!(compared("not_ours_arp", None), (None, None, true));
+        assert_eq!(compared("tcp_steady", Some(idle)), (Some(12.0), Some(0.75), Some(false)));
+        assert_eq!(compared("not_ours_arp", None), (None, None, Some(true)));
+    }
+
+    #[test]
+    fn a_peer_has_rows_of_its_own_of_which_nothing_is_asserted() {
+        let path = position("tcp_steady");
+        let row = first_row(vec![
+            record(Subject::Empty, &[10.0], 0),
+            record(Subject::Baseline(path), &[20.0], 0),
+            Record { counted: 0, ..record(Subject::Peer(0, path), &[40.0], 0) },
+        ]);
+        assert_eq!(row.id, "peer:other/tcp_steady");
+        assert_eq!((row.net_ns, row.ratio_to_c, row.valid), (30.0, Some(3.0), None));
+        assert_eq!((row.instructions, row.target_ns, row.flows), (None, None, 1));
+    }
+
+    #[test]
+    fn json_has_the_names_that_are_documented() {
+        let row = first_row(vec![record(Subject::Empty, &[10.0], 0), record(Subject::Path(0), &[12.0], 0)]);
+        let json = serde_json::to_value(row).unwrap();
+        let names =
+            ["id", "hook", "net_ns", "ratio_to_empty", "ratio_to_c", "instructions", "helper_calls", "flows", "void"];
+        assert!(names.iter().all(|name| json.get(name).is_some()), "{json}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use monitor::bpf::events::Events;
 use monitor::bpf::{Kernel, Sizes, load};
 
 use super::case::Hook;
-use super::driver::Driver;
+use super::driver::{Drive, Driver};
 
 /// Entries a flow: with fewer, flows that share a bucket would take it from each other, and no match be measured.
 const ENTRIES: u32 = 8;
@@ -19,14 +19,14 @@ pub struct Loaded {
     pub events: Events,
 }
 
-/// What a path over many flows has at a hook.
+/// What a driven path has.
 pub struct Driven {
     /// Tables of its own, so that no case closes what another one awaits.
     pub loaded: Loaded,
-    /// Drives the program under test.
-    pub driver: Driver,
-    /// Drives the empty program.
-    pub floor: Driver,
+    /// Per hook, where it is measured: drives the program under test.
+    pub drivers: [Option<Driver>; 2],
+    /// Per hook, where it is measured: drives the empty program.
+    pub floors: [Option<Driver>; 2],
 }
 
 impl Loaded {
@@ -44,16 +44,35 @@ impl Loaded {
         let found = programs.find(|(name, _)| *name == hook.program());
         found.map(|(_, program)| program).with_context(|| format!("no program {}", hook.program()))
     }
+
+    /// Throws away the events that are there; says how many there were.
+    pub fn drain(&mut self) -> u64 {
+        let mut events = 0;
+        self.events.drain(|_| events += 1);
+        events
+    }
 }
 
 impl Driven {
-    /// Loads all of it for `1 << flow_bits` flows.
-    pub fn new(object: &[u8], hook: Hook, flow_bits: u32) -> Result<Self> {
-        let loaded = Loaded::new(1 << flow_bits)?;
-        let (mut driver, mut floor) = (Driver::load(object, hook, flow_bits)?, Driver::load(object, hook, flow_bits)?);
-        driver.aim(loaded.program(hook)?.fd()?)?;
-        let empty = floor.program("empty")?.fd()?.try_clone()?;
-        floor.aim(&empty)?;
-        Ok(Self { loaded, driver, floor })
+    /// Loads all of it. Each hook has flows of its own, so that none closes what the other one awaits.
+    pub fn new(object: &[u8], hooks: &[Hook], drive: &Drive) -> Result<Self> {
+        let loaded = Loaded::new(drive.count() * hooks.len() as u32)?;
+        let mut driven = Self { loaded, drivers: [None, None], floors: [None, None] };
+        for (number, hook) in hooks.iter().enumerate() {
+            let drive = drive.apart(number);
+            let mut driver = Driver::load(object, *hook, &drive)?;
+            driver.aim(driven.loaded.program(*hook)?.fd()?)?;
+            driven.drivers[hook.index()] = Some(driver);
+            driven.floors[hook.index()] = Some(floor(object, *hook, &drive)?);
+        }
+        Ok(driven)
     }
+}
+
+/// A driver of the empty program.
+pub fn floor(object: &[u8], hook: Hook, drive: &Drive) -> Result<Driver> {
+    let mut floor = Driver::load(object, hook, drive)?;
+    let empty = floor.program("empty")?.fd()?.try_clone()?;
+    floor.aim(&empty)?;
+    Ok(floor)
 }

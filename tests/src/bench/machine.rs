@@ -38,15 +38,29 @@ pub fn description() -> Vec<String> {
 
 /// Stays on one processor: the last that is allowed, since the first gets most interrupts.
 fn pin() -> Result<()> {
+    pin_to(*processors()?.last().context("no processor")?)
+}
+
+/// The processors that this thread may run on.
+pub fn processors() -> Result<Vec<usize>> {
+    let size = size_of::<libc::cpu_set_t>();
     // SAFETY: a set of zero bits is a valid value; the calls write and read it in its full size.
     unsafe {
         let mut allowed: libc::cpu_set_t = mem::zeroed();
-        let size = size_of::<libc::cpu_set_t>();
         ensure!(libc::sched_getaffinity(0, size, &mut allowed) == 0, io::Error::last_os_error());
-        let last = (0..8 * size).rev().find(|cpu| libc::CPU_ISSET(*cpu, &allowed)).context("no processor")?;
-        libc::CPU_ZERO(&mut allowed);
-        libc::CPU_SET(last, &mut allowed);
-        ensure!(libc::sched_setaffinity(0, size, &allowed) == 0, io::Error::last_os_error());
+        Ok((0..8 * size).filter(|cpu| libc::CPU_ISSET(*cpu, &allowed)).collect())
+    }
+}
+
+/// Keeps this thread on a processor.
+pub fn pin_to(processor: usize) -> Result<()> {
+    let size = size_of::<libc::cpu_set_t>();
+    ensure!(processor < 8 * size, "no processor {processor}");
+    // SAFETY: a set of zero bits is a valid value, in which there is room for the processor; the call reads it.
+    unsafe {
+        let mut wanted: libc::cpu_set_t = mem::zeroed();
+        libc::CPU_SET(processor, &mut wanted);
+        ensure!(libc::sched_setaffinity(0, size, &wanted) == 0, io::Error::last_os_error());
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use monitor::counts::Counts;
 use monitor_common::packet::Class;
 
-use super::case::Hook;
+use super::case::{Hook, Path};
+use super::executed::Executed;
 
 /// What runs in a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Subject {
     Path(usize),
     /// The C baseline on the path with this index.
     Baseline(usize),
+    /// The peer with the first index on the path with the second one.
+    Peer(usize, usize),
 }
 
 impl Subject {
@@ -25,9 +28,21 @@ impl Subject {
     pub fn path(self) -> Option<usize> {
         match self {
             Self::Empty | Self::Twin => None,
-            Self::Floor(path) | Self::Path(path) | Self::Baseline(path) => Some(path),
+            Self::Floor(path) | Self::Path(path) | Self::Baseline(path) | Self::Peer(_, path) => Some(path),
         }
     }
+}
+
+/// A run of the bench, before anybody has made sense of it.
+pub struct Results {
+    /// The paths that were measured.
+    pub paths: Vec<Path>,
+    /// What each path executes, per hook.
+    pub executed: Vec<[Executed; 2]>,
+    /// What the peers are called.
+    pub peers: Vec<String>,
+    /// What was seen.
+    pub records: Vec<Record>,
 }
 
 /// What the program's own counters have come to.
@@ -51,18 +66,24 @@ pub struct Record {
     pub burst: u32,
     /// Nanoseconds that a burst takes besides its packets.
     pub setup_ns: f64,
-    /// Packets sent.
+    /// Packets sent, in the bursts that were looked at; so are all that follow.
     pub packets: u64,
     /// Packets that were counted as what the path says.
     pub counted: u64,
     /// RTT samples.
     pub matches: u64,
+    /// Packets of which each was to be reported.
+    pub reportable: u64,
+    /// Events.
+    pub events: u64,
 }
 
 impl Record {
     /// Nothing seen yet.
     pub fn new(hook: Hook, subject: Subject) -> Self {
-        Self { hook, subject, times_ns: Vec::new(), burst: 0, setup_ns: 0.0, packets: 0, counted: 0, matches: 0 }
+        let (times_ns, burst, setup_ns) = (Vec::new(), 0, 0.0);
+        let (packets, counted, matches, reportable, events) = (0, 0, 0, 0, 0);
+        Self { hook, subject, times_ns, burst, setup_ns, packets, counted, matches, reportable, events }
     }
 }
 
