@@ -6,6 +6,7 @@
 //! delay or drop a packet.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 
 mod maps;
 mod packet;

@@ -13,7 +13,7 @@ use monitor_common::wire::{REACH, ethernet};
 
 use crate::maps::{self, Maps, TC_STEPS};
 use crate::packet::{Copied, Direct};
-use crate::shell::{self, RX, TX};
+use crate::shell;
 
 /// `TC_ACT_UNSPEC` for clsact, `TCX_NEXT` for TCX: the next program decides.
 const NEXT: i32 = -1;
@@ -21,28 +21,28 @@ const NEXT: i32 = -1;
 #[classifier]
 fn tunmon_tc_rx(context: TcContext) -> i32 {
     let next = fast::over_v4(direct(&context), || frame(&context, Direction::Rx), &mut Maps, maps::now);
-    shell::go_on(&TC_STEPS, &context, next, RX);
+    shell::go_on(&TC_STEPS, &context, next, Direction::Rx);
     NEXT
 }
 
 #[classifier]
 fn tunmon_tc_tx(context: TcContext) -> i32 {
     let next = fast::over_v4(direct(&context), || frame(&context, Direction::Tx), &mut Maps, maps::now);
-    shell::go_on(&TC_STEPS, &context, next, TX);
+    shell::go_on(&TC_STEPS, &context, next, Direction::Tx);
     NEXT
 }
 
 #[classifier]
 fn tunmon_v6_r(context: TcContext) -> i32 {
     let next = fast::over_v6(direct(&context), || frame(&context, Direction::Rx), &mut Maps, maps::now);
-    shell::go_on(&TC_STEPS, &context, next, RX);
+    shell::go_on(&TC_STEPS, &context, next, Direction::Rx);
     NEXT
 }
 
 #[classifier]
 fn tunmon_v6_t(context: TcContext) -> i32 {
     let next = fast::over_v6(direct(&context), || frame(&context, Direction::Tx), &mut Maps, maps::now);
-    shell::go_on(&TC_STEPS, &context, next, TX);
+    shell::go_on(&TC_STEPS, &context, next, Direction::Tx);
     NEXT
 }
 

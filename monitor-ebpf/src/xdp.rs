@@ -14,19 +14,19 @@ use monitor_common::frame::{Direction, Frame};
 
 use crate::maps::{self, Maps, XDP_FRAGS_STEPS, XDP_STEPS};
 use crate::packet::Direct;
-use crate::shell::{self, RX};
+use crate::shell;
 
 #[xdp]
 fn tunmon_xdp(context: XdpContext) -> u32 {
     let next = fast::over_v4(direct(&context), || whole(&context), &mut Maps, maps::now);
-    shell::go_on(&XDP_STEPS, &context, next, RX);
+    shell::go_on(&XDP_STEPS, &context, next, Direction::Rx);
     XDP_PASS
 }
 
 #[xdp]
 fn tunmon_v6_x(context: XdpContext) -> u32 {
     let next = fast::over_v6(direct(&context), || whole(&context), &mut Maps, maps::now);
-    shell::go_on(&XDP_STEPS, &context, next, RX);
+    shell::go_on(&XDP_STEPS, &context, next, Direction::Rx);
     XDP_PASS
 }
 
@@ -73,14 +73,14 @@ fn tunmon_report_x(_context: XdpContext) -> u32 {
 #[xdp(frags)]
 fn tunmon_xdp_frag(context: XdpContext) -> u32 {
     let next = fast::over_v4(direct(&context), || scattered(&context), &mut Maps, maps::now);
-    shell::go_on(&XDP_FRAGS_STEPS, &context, next, RX);
+    shell::go_on(&XDP_FRAGS_STEPS, &context, next, Direction::Rx);
     XDP_PASS
 }
 
 #[xdp(frags)]
 fn tunmon_v6_f(context: XdpContext) -> u32 {
     let next = fast::over_v6(direct(&context), || scattered(&context), &mut Maps, maps::now);
-    shell::go_on(&XDP_FRAGS_STEPS, &context, next, RX);
+    shell::go_on(&XDP_FRAGS_STEPS, &context, next, Direction::Rx);
     XDP_PASS
 }
 
