@@ -5,9 +5,11 @@ pub mod counters;
 #[cfg(feature = "diagnostics")]
 mod diagnostics;
 pub mod events;
+pub mod features;
 pub mod load;
 mod plain;
 pub mod trial;
 
 pub use attach::{Attachment, Ingress};
+pub use features::Features;
 pub use load::{Kernel, OBJECT, Sizes};
