@@ -91,7 +91,7 @@ fn fetch(cache: &Path, series: &str) -> Result<()> {
     let release = archive.release(series)?;
     let folder = cache.join(&release);
     if !folder.exists() {
-        say(&format!("fetching kernel {release} into {}, 35 to 140 MB", cache.display()));
+        say(&format!("fetching kernel {release} into {}, 57 to 122 MB", cache.display()));
         let scratch = cache.join(format!("fetch-{}", process::id()));
         let made = fill(&archive, &release, &scratch);
         let moved = made.and_then(|made| Ok(fs::rename(made, &folder)?));
