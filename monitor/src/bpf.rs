@@ -6,6 +6,7 @@ pub mod counters;
 #[cfg(feature = "diagnostics")]
 mod diagnostics;
 pub mod events;
+pub mod features;
 mod histograms;
 pub mod load;
 mod plain;
@@ -14,5 +15,6 @@ mod sizes;
 pub mod trial;
 
 pub use attach::{Attachment, Ingress};
+pub use features::Features;
 pub use load::{Kernel, OBJECT};
 pub use sizes::Sizes;

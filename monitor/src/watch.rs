@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use monitor_common::count::DEVICES;
 
 use crate::bpf::load::{processors, random_seed};
-use crate::bpf::{Ingress, Kernel, Sizes};
+use crate::bpf::{Features, Ingress, Kernel, Sizes};
 use crate::cli::{Cli, Common};
 use crate::demo::{Demo, Fault};
 use crate::device::Device;
@@ -73,6 +73,7 @@ fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &mut P
     let start = Start {
         version: env!("CARGO_PKG_VERSION"),
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+        features: Features::probe(&kernel),
         table_bytes: sizes.bytes(),
         tunnels_max: sizes.tunnels,
         flows_max: sizes.buckets * 2,
@@ -105,6 +106,9 @@ fn greeting(start: &Start, interval: Duration) -> String {
         for refused in &device.refused {
             text += &format!("    passed over {refused}\n");
         }
+    }
+    for line in start.features.degraded() {
+        text += &format!("  this kernel has {line}\n");
     }
     text += &format!(
         "  room for {} tunnels and {} flows in {} MiB\n",

@@ -1,4 +1,5 @@
-//! Two nodes with real Geneve tunnels between them, in network namespaces, without a kernel module or a service manager.
+//! Two nodes with real Geneve tunnels between them, in network namespaces, without a service manager, and but for
+//! [`Options::kernel`] without a kernel module.
 //!
 //! ```text
 //!   pods ── br-int ══ Geneve ══ br-phy ── eth0 ── nd1 [br0] nd2 ── eth0 ── br-phy ══ Geneve ══ br-int ── pods
@@ -54,12 +55,23 @@ pub struct Options {
     pub pod_mtu: u16,
     /// BFD in every tunnel: with OVS on each VNI, with OVN on VNI 0, for the sake of a gateway that is added.
     pub bfd: bool,
+    /// The kernel's datapath and Geneve device in place of the user-space ones; with Open vSwitch alone, without a VLAN.
+    /// `eth0` then holds the node's underlay address, and pods keep their offloads.
+    pub kernel: bool,
 }
 
 impl Default for Options {
     /// A pod MTU of 1400 fits through a 1500-byte underlay in every combination of the other options.
     fn default() -> Self {
-        Self { ipv6: false, vlan: None, udp_checksum: None, underlay_mtu: 1500, pod_mtu: 1400, bfd: false }
+        Self {
+            ipv6: false,
+            vlan: None,
+            udp_checksum: None,
+            underlay_mtu: 1500,
+            pod_mtu: 1400,
+            bfd: false,
+            kernel: false,
+        }
     }
 }
 

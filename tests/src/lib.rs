@@ -5,10 +5,12 @@
 //! [`ping`] times it. [`tunmon`] runs the product beside them. Everything cleans up when it is dropped, and any number of
 //! tests may run side by side. All of it needs root; [`needs`] tells what is missing.
 //!
-//! [`bytecode`] proves things of the BPF object, and [`bench`] measures the programs; neither needs a laboratory.
+//! [`bytecode`] proves things of the BPF object, [`cost`] asks the verifier and [`bench`] measures the programs; none needs
+//! a laboratory.
 
 pub mod bench;
 pub mod bytecode;
+pub mod cost;
 pub mod frame;
 pub mod lab;
 pub mod needs;

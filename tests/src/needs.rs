@@ -2,6 +2,8 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread;
 
 /// Programs of the plain namespace tools.
@@ -25,6 +27,17 @@ pub fn missing(programs: &[&[&str]]) -> Option<String> {
 pub fn is_root() -> bool {
     // SAFETY: geteuid has no preconditions and cannot fail.
     unsafe { libc::geteuid() == 0 }
+}
+
+/// The reason why this kernel cannot do what the module `name` does, if there is one; loads it otherwise.
+pub fn missing_module(name: &str) -> Option<String> {
+    if !is_root() {
+        return Some("not root: kernel modules need it".to_owned());
+    }
+    let loaded = Command::new("modprobe").args(["-q", name]).stderr(Stdio::null()).status();
+    // What is built in is no module of a kernel that has none, and may be listed all the same.
+    let here = loaded.is_ok_and(|status| status.success()) || Path::new("/sys/module").join(name).exists();
+    (!here).then(|| format!("this kernel has no module {name}"))
 }
 
 /// Says that the running test did not run, on the real standard error and not the one that the harness hides.

@@ -25,7 +25,7 @@ pub(crate) fn debug(name: &str) -> Result<Command> {
 /// The package is not named: with the same selection of packages everywhere, cargo has the same features everywhere, and
 /// does not compile the BPF programs anew.
 fn built(name: &str, folder: &str, options: &[&str]) -> Result<Command> {
-    setup::run(&setup::Options { tests: false })?;
+    setup::run(&setup::Options { tests: false, vm: false })?;
     let mut build = command("cargo", ["build", "--bin", name]);
     build.args(options);
     step(build)?;

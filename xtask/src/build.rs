@@ -17,7 +17,7 @@ pub(crate) struct Options {
 
 /// Builds the binary of the package `monitor`.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    setup::run(&setup::Options { tests: false })?;
+    setup::run(&setup::Options { tests: false, vm: false })?;
     let mut build = command("cargo", ["build", "--bin", "tunmon"]);
     if options.release {
         build.arg("--release");

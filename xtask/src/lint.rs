@@ -35,7 +35,7 @@ const CHECKS: [Check; 7] = [
 
 /// Runs all checks.
 pub(crate) fn run(_: &Options) -> Result<()> {
-    setup::run(&setup::Options { tests: false })?;
+    setup::run(&setup::Options { tests: false, vm: false })?;
     let mut failed = Vec::new();
     for (name, check) in CHECKS {
         if let Err(error) = check() {

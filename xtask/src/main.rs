@@ -16,6 +16,7 @@ mod setup;
 mod test;
 mod toolchain;
 mod verify;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ enum Verb {
     Verify(verify::Options),
     Bench(bench::Options),
     Lab(lab::Options),
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Verify(options) => verify::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Lab(options) => lab::run(&options),
+        Verb::Vm(options) => vm::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

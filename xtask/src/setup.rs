@@ -16,17 +16,20 @@ use crate::{
 };
 use machine::Machine;
 
-/// Install what is missing to build tunmon, and with --tests what its tests use.
+/// Install what is missing to build tunmon, and with --tests or --vm what these use.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Also install what the tests use: Open vSwitch, OVN, tshark, iperf3 and the like.
     #[arg(long)]
     pub(crate) tests: bool,
+    /// Also install what boots other kernels: QEMU and a few tools, 18 MB to download.
+    #[arg(long)]
+    pub(crate) vm: bool,
 }
 
 /// Installs what is missing.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let machine = Machine::look(options.tests)?;
+    let machine = Machine::look(options)?;
     let steps = plan::plan(&machine)?;
     for step in &steps {
         say(&format!("setup: {}", step.summary()));

@@ -1,8 +1,10 @@
-//! `cargo xtask test`: every test, then the verifier's gate, then one line with the sums.
+//! `cargo xtask test`: every test, then the verifier's gate, then the kernel suite on other kernels, then one line with
+//! the sums.
 //!
 //! The tests of the `tests` crate load BPF programs and make network namespaces, so they run as root: directly, or each
 //! test program by sudo. Where neither is there they skip themselves, loudly, and the sums say how many did.
 
+mod kernels;
 mod output;
 mod tally;
 
@@ -24,6 +26,10 @@ pub(crate) struct Options {
     /// Install nothing; tests whose tools are missing skip themselves.
     #[arg(long)]
     no_setup: bool,
+    /// Kernels on which the kernel suite runs besides this machine's: `all`, `none`, or series such as 5.10,6.1
+    /// [default: 5.10, or none with FILTER]
+    #[arg(long, value_delimiter = ',')]
+    kernels: Option<Vec<String>>,
     /// Run only tests whose name contains this, without the verifier gate.
     filter: Option<String>,
 }
@@ -31,7 +37,7 @@ pub(crate) struct Options {
 /// Runs the tests and prints the sums as the last line.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.no_setup {
-        setup::run(&setup::Options { tests: true })?;
+        setup::run(&setup::Options { tests: true, vm: true })?;
     }
     // Built before they run, so that the compiler's output and the tests' do not mix; with the daemon for the live tests.
     step(command("cargo", ["build", "--bins", "--tests"]))?;
@@ -42,6 +48,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         tally.close(false);
         success = false;
     }
+    let kernels = kernels::chosen(options.kernels.as_deref(), options.filter.as_deref());
+    success &= kernels::run(&kernels, options.filter.as_deref(), &mut tally)?;
     report(&tally);
     if !success {
         // Not an error for main to print: the sums are the last line, whatever the result.

@@ -4,10 +4,10 @@ use anyhow::{Context, Result, anyhow};
 use aya::programs::links::FdLink;
 use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcAttachType, TcHandle, qdisc_add_clsact};
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, Xdp, XdpMode};
-use aya::util::KernelVersion;
 use clap::ValueEnum;
 
 use super::Kernel;
+use super::features::has_tcx;
 use crate::device::Device;
 use crate::failure::Failure;
 
@@ -90,7 +90,7 @@ impl Kernel {
 
     fn attach_tc(&mut self, device: &Device, name: &str, hook: TcAttachType) -> Result<(Link, &'static str)> {
         let program: &mut SchedClassifier = self.program_mut(name)?.try_into()?;
-        if KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0)) {
+        if has_tcx() {
             let options = TcAttachOptions::TcxOrder(LinkOrder::first());
             let id = program
                 .attach_with_options(&device.name, hook, options)

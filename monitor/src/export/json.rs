@@ -7,6 +7,7 @@ use monitor_common::frame::Direction;
 use monitor_common::tunnel::Tunnel;
 use serde::Serialize;
 
+use crate::bpf::Features;
 use crate::snapshot::Snapshot;
 
 /// Schema of the first line.
@@ -37,6 +38,8 @@ pub struct Start {
     pub version: &'static str,
     /// Release of the running kernel.
     pub kernel: String,
+    /// What it has of that which not all kernels have.
+    pub features: Features,
     /// Memory of the kernel's tables.
     pub table_bytes: usize,
     /// Tunnels (device, local address, peer, VNI) that have room in them.

@@ -54,6 +54,9 @@ impl Node {
     }
 
     fn add_underlay(&self, options: Options) -> Result<()> {
+        if options.kernel {
+            return self.add_addresses(DEVICE);
+        }
         let i = self.index;
         let tag = options.vlan.map(|vlan| format!("-- set port br-phy tag={vlan}")).unwrap_or_default();
         self.vsctl(&format!(
@@ -62,11 +65,15 @@ impl Node {
              -- set interface br-phy mtu_request={}",
             options.underlay_mtu
         ))?;
-        self.namespace.sysctl(&[("ipv6/conf/br-phy/disable_ipv6", "0")])?;
-        let addresses =
-            [(false, 24), (true, 64)].map(|(ipv6, length)| format!("addr add {}/{length} dev br-phy", outer(i, ipv6)));
+        self.add_addresses("br-phy")
+    }
+
+    fn add_addresses(&self, device: &str) -> Result<()> {
+        self.namespace.sysctl(&[(&format!("ipv6/conf/{device}/disable_ipv6"), "0")])?;
+        let addresses = [(false, 24), (true, 64)]
+            .map(|(ipv6, length)| format!("addr add {}/{length} dev {device}", outer(self.index, ipv6)));
         self.namespace.ip(&addresses)?;
-        self.namespace.ip(&["link set br-phy up"])
+        self.namespace.ip(&[format!("link set {device} up")])
     }
 
     pub(super) fn directory(&self) -> &Path {

@@ -46,7 +46,8 @@ fn ports(lab: &Lab, index: usize) -> String {
     let (local, remote) = (lab.outer(index), lab.outer(3 - index));
     let checksum = lab.options.udp_checksum.map(|on| format!(" options:csum={on}")).unwrap_or_default();
     let bfd = if lab.options.bfd { " bfd:enable=true bfd:min_tx=300 bfd:min_rx=300" } else { "" };
-    let mut line = "add-br br-int -- set bridge br-int datapath_type=netdev fail-mode=standalone".to_owned();
+    let datapath = if lab.options.kernel { "system" } else { "netdev" };
+    let mut line = format!("add-br br-int -- set bridge br-int datapath_type={datapath} fail-mode=standalone");
     for (network, vni) in (1..).zip(OVS_VNIS) {
         let tag = network * 10;
         write!(

@@ -38,7 +38,9 @@ pub(super) fn create(lab: &Lab, node: &Node, at: (usize, usize), address: Ipv4Ad
     let (mac, port) = (format!("02:60:00:00:0{network}:0{index}"), format!("v-{name}"));
     let inside = End { namespace: &namespace, device: DEVICE, mac: Some(&mac), addresses: &addresses };
     netns::veth(inside, End::bare(&node.namespace, &port), lab.options.pod_mtu)?;
-    netns::offloads_off(&namespace, DEVICE)?;
+    if !lab.options.kernel {
+        netns::offloads_off(&namespace, DEVICE)?;
+    }
     Ok(Pod { name, namespace, mac, ipv4: address, ipv6, vni, node: index })
 }
 

@@ -58,6 +58,13 @@ pub struct Traffic {
     pub tx_packets: u64,
 }
 
+impl Traffic {
+    /// What came since an earlier reading.
+    pub fn since(self, before: Self) -> Self {
+        Self { rx_packets: self.rx_packets - before.rx_packets, tx_packets: self.tx_packets - before.tx_packets }
+    }
+}
+
 /// Reads the device's own counters.
 pub fn traffic(namespace: &Namespace, device: &str) -> Result<Traffic> {
     let table = {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{packages, programs};
+use super::{Options, packages, programs};
 use crate::{
     command::{capture, command},
     rights::Rights,
@@ -31,8 +31,8 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Looks at this machine; `tests` tells whether the tests' packages are wanted.
-    pub(super) fn look(tests: bool) -> Result<Self> {
+    /// Looks at this machine; the options tell which packages are wanted.
+    pub(super) fn look(options: &Options) -> Result<Self> {
         if !programs::exists("rustup") {
             bail!("rustup is not here: install it first, the BPF programs need a nightly toolchain");
         }
@@ -43,8 +43,11 @@ impl Machine {
         if !has_linker {
             packages_lacking.extend(packages::missing(packages::LINKER));
         }
-        if tests {
+        if options.tests {
             packages_lacking.extend(packages::missing(packages::TESTS));
+        }
+        if options.vm {
+            packages_lacking.extend(packages::missing(packages::VM));
         }
         Ok(Self {
             rights: Rights::of_caller(),

@@ -62,6 +62,16 @@ pub(super) const TESTS: &[Package] = &[
     Package::program("clang", "clang"),
 ];
 
+/// What booting other kernels uses.
+pub(super) const VM: &[Package] = &[
+    Package::program("qemu-system-x86", "qemu-system-x86_64"),
+    Package::program("busybox-static", "busybox"),
+    Package::program("kmod", "depmod"),
+    Package::program("xz-utils", "xz"),
+    Package::program("zstd", "zstd"),
+    Package::file("debian-archive-keyring", "/usr/share/keyrings/debian-archive-keyring.gpg"),
+];
+
 /// The names of those that are missing.
 pub(super) fn missing(packages: &[Package]) -> Vec<&'static str> {
     packages.iter().filter(|package| package.is_missing()).map(|package| package.name).collect()

@@ -11,9 +11,14 @@ const SYSTEM: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /// True when the program is in PATH or in a system folder.
 pub(crate) fn exists(name: &str) -> bool {
+    path(name).is_some()
+}
+
+/// The program's file.
+pub(crate) fn path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let mut folders = env::split_paths(&path).chain(SYSTEM.map(PathBuf::from));
-    folders.any(|folder| is_executable(&folder.join(name)))
+    let folders = env::split_paths(&path).chain(SYSTEM.map(PathBuf::from));
+    folders.map(|folder| folder.join(name)).find(|file| is_executable(file))
 }
 
 fn is_executable(file: &Path) -> bool {

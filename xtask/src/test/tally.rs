@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, fmt};
 
 /// The word that begins a line of a test that cannot run here.
-const SKIP: &str = "SKIPPED:";
+pub(super) const SKIP: &str = "SKIPPED:";
 
 /// Counts so far, and where in the output we are.
 #[derive(Default)]

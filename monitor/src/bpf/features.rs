@@ -1,0 +1,87 @@
+//! What the running kernel has of that which not all have: asked of the kernel, not read off its version.
+
+use std::fs;
+
+use aya::programs::SchedClassifier;
+use aya::programs::tc::TcAttachType;
+use serde::Serialize;
+
+use super::Kernel;
+
+/// Features that differ between the kernels that tunmon runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Features {
+    /// Programs at TC by links (Linux 6.6); without, by filters in clsact.
+    pub tcx: bool,
+    /// XDP for packets in several buffers (Linux 5.18); without, native XDP only where each packet fits one.
+    pub xdp_frags: bool,
+    /// Drops have a reason (Linux 5.17); absent: the kernel does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop_reasons: Option<bool>,
+}
+
+impl Features {
+    /// The features of the kernel that has loaded the programs.
+    pub fn probe(kernel: &Kernel) -> Self {
+        Self { tcx: has_tcx(), xdp_frags: kernel.has_frags, drop_reasons: drop_reasons() }
+    }
+
+    /// What is done in place of what is missing, a line for each.
+    pub fn degraded(&self) -> Vec<&'static str> {
+        let lines = [
+            (self.tcx, "no TCX: filters in clsact, which stay behind if tunmon is killed"),
+            (self.xdp_frags, "no XDP for packets in several buffers: TC where the MTU is too long for native XDP"),
+        ];
+        lines.into_iter().filter(|(has, _)| !has).map(|(_, line)| line).collect()
+    }
+}
+
+/// Every network namespace has a loopback device; kernels without TCX do not know the question.
+pub(super) fn has_tcx() -> bool {
+    SchedClassifier::query_tcx("lo", TcAttachType::Ingress).is_ok()
+}
+
+/// Whether the tracepoint of drops has a reason: by the tracepoint's own description, else by the kernel's types.
+fn drop_reasons() -> Option<bool> {
+    let formats = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"].map(|top| top.to_owned() + FORMAT);
+    if let Some(format) = formats.iter().find_map(|path| fs::read_to_string(path).ok()) {
+        return Some(format.contains(" reason;"));
+    }
+    fs::read("/sys/kernel/btf/vmlinux").ok().map(|types| names_type(&types, b"\0skb_drop_reason\0"))
+}
+
+const FORMAT: &str = "/events/skb/kfree_skb/format";
+
+/// Whether BTF's names, which lie at its end, hold one with these zeros around it.
+fn names_type(types: &[u8], name: &[u8]) -> bool {
+    // The header's length, and where behind it the names begin.
+    let number = |at: usize| types.get(at..at + 4)?.try_into().map(u32::from_ne_bytes).ok();
+    let start = number(4).zip(number(16)).map_or(0, |(header, names)| header.saturating_add(names) as usize);
+    types.get(start..).is_some_and(|names| names.windows(name.len()).any(|window| window == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_and_what_is_there_is_not() {
+        let all = Features { tcx: true, xdp_frags: true, drop_reasons: None };
+        assert!(all.degraded().is_empty());
+        let none = Features { tcx: false, xdp_frags: false, drop_reasons: Some(false) };
+        assert_eq!(none.degraded().len(), 2);
+        assert_eq!(Features { tcx: false, ..all }.degraded(), none.degraded()[..1]);
+    }
+
+    #[test]
+    fn a_type_is_found_by_its_whole_name_among_the_names() {
+        let mut types = vec![0; 24];
+        types[4] = 24;
+        types[16] = 4;
+        types.extend(b"\0a\0b");
+        types.extend(b"\0skb\0reason\0");
+        assert!(names_type(&types, b"\0skb\0") && names_type(&types, b"\0reason\0"));
+        assert!(!names_type(&types, b"\0skb_drop_reason\0") && !names_type(&types, b"\0a\0"));
+        assert!(!names_type(&types[..10], b"\0a\0"));
+    }
+}

@@ -1,0 +1,112 @@
+//! The kernel suite on stock kernels: the test program that was built here, run in a virtual machine for each.
+//!
+//! A kernel that cannot be had or booted here is a skip, said and counted; it says nothing about the code.
+
+use std::{
+    ffi::OsString,
+    io::{BufReader, pipe},
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{output, tally::Tally};
+use crate::{
+    command::{command, describe, say, workspace},
+    vm::{self, Kernel, SERIES, Sink},
+};
+
+/// The suite took 6 to 8 minutes on two processors that compiled other things meanwhile.
+const LIMIT: Duration = Duration::from_secs(1200);
+
+/// The kernels that a choice means: without one the floor, where most is missing, but none for a part of the tests.
+pub(super) fn chosen(choice: Option<&[String]>, filter: Option<&str>) -> Vec<String> {
+    match choice {
+        None if filter.is_some() => Vec::new(),
+        None => vec![SERIES[0].to_owned()],
+        Some(names) => vm::series(names).into_iter().filter(|name| name != "none").collect(),
+    }
+}
+
+/// Runs the suite on each; true when all that ran succeeded.
+pub(super) fn run(kernels: &[String], filter: Option<&str>, tally: &mut Tally) -> Result<bool> {
+    let mut success = true;
+    let Some(first) = kernels.first() else { return Ok(success) };
+    if let Some(reason) = vm::missing() {
+        tally.line(&format!("SKIPPED: kernel {first} and all others: {reason}"));
+        return Ok(success);
+    }
+    let program = program()?;
+    let mut suite = vec![program.into_os_string(), "--test-threads=1".into(), "--show-output".into()];
+    suite.extend(filter.map(OsString::from));
+    for series in kernels {
+        match Kernel::get(series, false) {
+            Ok(kernel) => success &= on(series, &kernel, &suite, tally)?,
+            Err(error) => {
+                let reason = format!("{error:#}").replace('\n', " ");
+                say(&format!("kernel {series} is not to be had, so nothing is proved on it"));
+                tally.line(&format!("SKIPPED: kernel {series}: {reason}"));
+            }
+        }
+    }
+    Ok(success)
+}
+
+fn on(series: &str, kernel: &Kernel, suite: &[OsString], tally: &mut Tally) -> Result<bool> {
+    say(&format!("the kernel suite on {}, in a virtual machine", kernel.release));
+    let (reader, writer) = pipe().context("cannot make a pipe")?;
+    let sink = Sink { out: Box::new(writer.try_clone().context("cannot share the pipe")?), err: Box::new(writer) };
+    let ending = thread::scope(|scope| {
+        // It has the pipe's writing ends, and the reader's end of file is its end.
+        let guest = scope.spawn(|| vm::run_guest(kernel, suite, LIMIT, sink));
+        output::follow(BufReader::new(reader), tally, Some(series)).context("cannot read from the virtual machine")?;
+        guest.join().map_err(|_| anyhow::anyhow!("the virtual machine's thread ended by a panic"))?
+    })?;
+    say(&ending.to_string());
+    tally.close(ending.code == 0);
+    Ok(ending.code == 0)
+}
+
+/// The suite's program, by the words of cargo, which built it a moment ago.
+fn program() -> Result<PathBuf> {
+    let mut build = command("cargo", ["test", "--no-run", "--color", "never"]);
+    let output = build.output().with_context(|| format!("cannot start `{}`", describe(&build)))?;
+    ensure!(output.status.success(), "`{}` failed ({})", describe(&build), output.status);
+    let path = executable(&String::from_utf8_lossy(&output.stderr)).context("cargo built no kernel suite")?;
+    Ok(workspace().join(path))
+}
+
+/// `Executable tests/kernel.rs (target/debug/deps/kernel-0123)`
+fn executable(text: &str) -> Option<PathBuf> {
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix("Executable tests/kernel.rs ("))?;
+    line.strip_suffix(')').map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_choice_the_floor_is_taken_and_nothing_for_a_part() {
+        assert_eq!(chosen(None, None), ["5.10"]);
+        assert!(chosen(None, Some("geneve")).is_empty());
+    }
+
+    #[test]
+    fn a_choice_counts_for_a_part_too() {
+        let names = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(chosen(Some(&names("all")), Some("geneve")), SERIES);
+        assert_eq!(chosen(Some(&names("6.1,6.12")), None), ["6.1", "6.12"]);
+        assert!(chosen(Some(&names("none")), None).is_empty());
+    }
+
+    #[test]
+    fn cargo_names_the_program() {
+        let text = "   Compiling tests\n  Executable unittests src/lib.rs (target/debug/deps/tests-12)\n  \
+                    Executable tests/kernel.rs (target/debug/deps/kernel-34)\n";
+        assert_eq!(executable(text), Some("target/debug/deps/kernel-34".into()));
+        assert_eq!(executable("nothing"), None);
+    }
+}
