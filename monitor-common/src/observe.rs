@@ -47,8 +47,8 @@ fn last_steps<T: Tables>(mut next: Next, packet: &Packet, tables: &mut T) {
         next = matched(tables);
     }
     if next == Next::Report
-        && let Some(pending) = tables.pending().copied()
+        && let Some(now_ns) = tables.pending().map(|pending| pending.now_ns())
     {
-        report(&pending, packet, tables);
+        report(packet, tables, now_ns);
     }
 }

@@ -1,24 +1,23 @@
-//! Events about a packet, sent within the limits on rates as its last step. What there is to send waits in [`Pending`],
-//! so that the steps before stay small and a packet without events does not pay for them.
+//! Events, sent within the limits on rates: about a packet as its last step, about a sample where it is counted.
 
-use crate::event::pending::Pending;
 use crate::event::{self, Event, Head};
 use crate::packet::{Class, Packet};
 use crate::tables::Tables;
 
-/// Sends what is pending; `packet` is the parsed packet, when it was the packet that is to be reported.
+/// Sends what there is to say about a packet that was seen at `now_ns`.
 #[inline(always)]
-pub fn report<T: Tables>(pending: &Pending, packet: &Packet, tables: &mut T) {
-    if pending.has_packet != 0 {
-        if packet.class() == Class::IcmpError {
-            icmp_error(tables, packet, pending.now_ns);
-        } else {
-            fragment(tables, packet, pending.now_ns);
-        }
+pub fn report<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) {
+    if packet.class() == Class::IcmpError {
+        icmp_error(tables, packet, now_ns);
+    } else {
+        fragment(tables, packet, now_ns);
     }
-    if pending.is_due != 0 {
-        send(tables, pending.sample.head, || pending.sample);
-    }
+}
+
+/// Sends a sample.
+#[inline(always)]
+pub(crate) fn sample<T: Tables>(tables: &mut T, sample: &event::Rtt) {
+    send(tables, sample.head, || *sample);
 }
 
 #[inline(always)]

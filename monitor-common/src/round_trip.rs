@@ -3,6 +3,7 @@
 use crate::event::pending::Match;
 use crate::flow::{Flow, Inserted, Key};
 use crate::packet::Packet;
+use crate::report;
 use crate::rtt::{self, Identity, Leg, Method, Sample, Timestamps};
 use crate::tables::{self, Next, Tables};
 use crate::tunnel::Tunnel;
@@ -21,7 +22,7 @@ pub fn round_trip<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Ne
     if pending.is_reported() { Next::Report } else { Next::Done }
 }
 
-/// Counts the sample that is pending.
+/// Counts the sample that is pending, and sends it when it is due.
 #[inline(always)]
 pub fn matched<T: Tables>(tables: &mut T) -> Next {
     let Some(pending) = tables.pending() else { return Next::Done };
@@ -33,6 +34,9 @@ pub fn matched<T: Tables>(tables: &mut T) -> Next {
         if !is_due {
             tables.at(place).held_back += 1;
         }
+    }
+    if is_due {
+        report::sample(tables, &event);
     }
     if is_reported { Next::Report } else { Next::Done }
 }

@@ -74,17 +74,17 @@ pub(crate) fn round_trip<C: EbpfContext>(steps: &ProgramArray, context: &C) {
     go_on(steps, context, round_trip::round_trip(packet, &mut Maps, now_ns), Direction::Rx);
 }
 
-/// Counts the sample that is pending and goes on.
+/// Counts the sample that is pending, sends it, and goes on.
 #[inline(always)]
 pub(crate) fn matched<C: EbpfContext>(steps: &ProgramArray, context: &C) {
     go_on(steps, context, round_trip::matched(&mut Maps), Direction::Rx);
 }
 
-/// Sends the events that are pending.
+/// Reports the packet in this processor's memory.
 #[inline(always)]
 pub(crate) fn report() {
-    let (Some(pending), Some(packet)) = (Maps.pending().map(|pending| *pending), maps::packet()) else { return };
-    report::report(&pending, packet, &mut Maps);
+    let (Some(now_ns), Some(packet)) = (Maps.pending().map(|pending| pending.now_ns()), maps::packet()) else { return };
+    report::report(packet, &mut Maps, now_ns);
 }
 
 /// Goes on with the step that follows in a direction.

@@ -64,10 +64,10 @@ impl Pending {
         self.now_ns
     }
 
-    /// Says whether there is anything to send.
+    /// Says whether the packet itself is to be reported.
     #[inline(always)]
     pub(crate) fn is_reported(&self) -> bool {
-        self.is_due | self.has_packet != 0
+        self.has_packet != 0
     }
 
     /// The packet itself is to be reported: a fragment, or an ICMP error.
