@@ -14,7 +14,7 @@ use tests::bench::case::Hook;
 use tests::bench::executed;
 
 use budget::{Budget, Cost};
-use paths::{Path, paths};
+use paths::paths;
 
 const BUDGET: &str = include_str!("../instructions.budget");
 
