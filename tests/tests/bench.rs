@@ -36,6 +36,7 @@ SECTION("tc/egress") int count(void *context)
         ++*value;
     return 0;
 }
+SECTION("xdp.frags/large") int large(void *context) { return 2; }
 SECTION("xdp/wrong") int wrong(unsigned *context) { return *(unsigned *)(unsigned long)context[0]; }
 SECTION("xdp/wrong") int also_wrong(unsigned *context) { return 0; }
 SECTION("kprobe/x") int probe(void *context) { return 0; }
@@ -71,12 +72,13 @@ fn a_short_run_does_the_work_of_each_kind_of_path() {
     if skips() {
         return;
     }
-    let (c, foreign) = (Scratch::create("bench").unwrap(), Scratch::create("bench").unwrap());
-    let peers = vec![
-        Peer::find(&written(&c, &baseline::object().unwrap(), "baseline_xdp")).unwrap(),
-        Peer::find(&written(&foreign, &driver::compile_with(FOREIGN, &["-g"]).unwrap(), "tc/egress")).unwrap(),
-    ];
-    assert_eq!([&*peers[0].name, &*peers[1].name], ["baseline_xdp", "count"]);
+    let (c_folder, folder) = (Scratch::create("bench").unwrap(), Scratch::create("bench").unwrap());
+    let foreign = written(&folder, &driver::compile_with(FOREIGN, &["-g"]).unwrap(), "");
+    let c = written(&c_folder, &baseline::object().unwrap(), "");
+    let peers = [format!("{c}baseline_xdp"), format!("{foreign}tc/egress"), format!("{foreign}large")];
+    let peers: Vec<Peer> = peers.iter().map(|peer| Peer::find(peer).unwrap()).collect();
+    let names: Vec<&str> = peers.iter().map(|peer| &*peer.name).collect();
+    assert_eq!(names, ["baseline_xdp", "count", "large"]);
     let is_small = |drive: Drive| drive.flow_bits == FLOW_BITS;
     let paths = case::paths().into_iter().filter(|path| PATHS.contains(&path.id) && path.drive.is_none_or(is_small));
     let paths: Vec<_> = paths.collect();

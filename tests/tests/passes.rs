@@ -196,7 +196,7 @@ fn a_program_that_writes_is_noticed() {
         let mut driver = Driver::load(&object, hook, &Drive::flows(0)).unwrap();
         let empty = driver.program("empty").unwrap().fd().unwrap().try_clone().unwrap();
         driver.aim(&empty).unwrap();
-        let (returned, out) = once(driver.program("drive").unwrap(), &tunnel_tcp());
+        let (returned, out) = once(driver.drives().unwrap(), &tunnel_tcp());
         assert_eq!(returned, hook.verdict());
         assert_ne!(out, tunnel_tcp());
     }

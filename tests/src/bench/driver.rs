@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use aya::maps::{Array, ProgramArray};
-use aya::programs::{Program, ProgramFd, SchedClassifier, Xdp};
+use aya::programs::{Program, ProgramError, ProgramFd, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult, VerifierLogLevel};
 
 use super::case::Hook;
@@ -103,6 +103,15 @@ pub struct Driver {
 impl Driver {
     /// Loads `object`.
     pub fn load(object: &[u8], hook: Hook, drive: &Drive) -> Result<Self> {
+        Self::load_named(object, hook, drive, hook.suffixed("drive"))
+    }
+
+    /// Loads one that can hand over to XDP programs for packets in several buffers, and only to those.
+    pub fn load_for_frags(object: &[u8], drive: &Drive) -> Result<Self> {
+        Self::load_named(object, Hook::Xdp, drive, "drive_frags".to_owned())
+    }
+
+    fn load_named(object: &[u8], hook: Hook, drive: &Drive, name: String) -> Result<Self> {
         let mut ebpf = EbpfLoader::new()
             .verifier_log_level(VerifierLogLevel::DISABLE)
             .override_global("FLOW_BITS", &drive.flow_bits, true)
@@ -111,17 +120,10 @@ impl Driver {
             .override_global("BATCH", &drive.batch, true)
             .load(object)
             .context("loading the driver program")?;
-        for name in ["drive", "empty", "twin"] {
-            load_program(&mut ebpf, &hook.suffixed(name))?;
+        for name in [&name, &hook.suffixed("empty"), &hook.suffixed("twin")] {
+            load_program(&mut ebpf, name)?;
         }
-        Ok(Self { ebpf, hook, drive: *drive, name: hook.suffixed("drive") })
-    }
-
-    /// Makes it one that can hand over to XDP programs for packets in several buffers, and only to those.
-    pub fn for_frags(mut self) -> Result<Self> {
-        self.name = "drive_frags".to_owned();
-        load_program(&mut self.ebpf, &self.name)?;
-        Ok(self)
+        Ok(Self { ebpf, hook, drive: *drive, name })
     }
 
     /// Makes the driver hand over to `target`.
@@ -135,7 +137,7 @@ impl Driver {
         self.ebpf.program(&self.name).with_context(|| format!("no program {}", self.name))
     }
 
-    /// Its program `drive`, `empty` or `twin`.
+    /// Its program `empty` or `twin`.
     pub fn program(&self, name: &str) -> Result<&Program> {
         self.ebpf.program(&self.hook.suffixed(name)).with_context(|| format!("no program {name}"))
     }
@@ -163,12 +165,16 @@ impl Driver {
 
 /// Puts a program into the kernel.
 pub fn load_program(ebpf: &mut Ebpf, name: &str) -> Result<()> {
-    match ebpf.program_mut(name).with_context(|| format!("no program {name}"))? {
-        Program::Xdp(xdp) => xdp.load(),
-        Program::SchedClassifier(classifier) => classifier.load(),
-        _ => bail!("neither XDP nor TC"),
+    let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
+    load_as_typed(program).with_context(|| format!("loading {name}"))
+}
+
+/// Puts a program into the kernel, if it is of one of the two types.
+pub fn load_as_typed(program: &mut Program) -> Result<(), ProgramError> {
+    if let Ok(xdp) = <&mut Xdp>::try_from(&mut *program) {
+        return xdp.load();
     }
-    .with_context(|| format!("loading {name}"))
+    <&mut SchedClassifier>::try_from(program)?.load()
 }
 
 /// Runs a program on `frame` as often as `repeat` says; returns its last return value.

@@ -89,7 +89,7 @@ fn row(results: &Results, record: &Record) -> Option<Row> {
     let (index, peer) = match record.subject {
         Subject::Path(index) => (index, None),
         Subject::Peer(peer, index) => (index, Some(&peers[peer])),
-        _ => return None,
+        Subject::Empty | Subject::Twin | Subject::Floor(_) | Subject::Baseline(_) => return None,
     };
     let (path, hook) = (&paths[index], record.hook);
     let drive = path.drive.unwrap_or_default();

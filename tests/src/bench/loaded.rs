@@ -9,7 +9,9 @@ use super::case::Hook;
 use super::driver::{Drive, Driver};
 
 /// Entries a flow: with fewer, flows that share a bucket would take it from each other, and no match be measured.
-const ENTRIES: u32 = 8;
+const ENTRIES: u32 = 4;
+/// Entries for few flows: the default of tunmon.
+const ENTRIES_LEAST: u32 = 65_536;
 
 /// The programs with tables of their own, and the reader of their events.
 pub struct Loaded {
@@ -32,8 +34,8 @@ pub struct Driven {
 impl Loaded {
     /// Loads them for this many flows.
     pub fn new(flows: u32) -> Result<Self> {
-        let mut kernel =
-            Kernel::load(&[6081], Sizes::new(128, 256, flows * ENTRIES, load::processors()?), load::random_seed()?)?;
+        let sizes = Sizes::new(128, 256, (flows * ENTRIES).max(ENTRIES_LEAST), load::processors()?);
+        let mut kernel = Kernel::load(&[6081], sizes, load::random_seed()?)?;
         let events = kernel.take_events()?;
         Ok(Self { kernel, events })
     }

@@ -17,7 +17,7 @@ use object::read::elf::ElfFile64;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
 use super::case::Hook;
-use super::driver::{Drive, Driver};
+use super::driver::{self, Drive, Driver};
 use sections::Kind;
 
 /// A program that was found in its object.
@@ -88,10 +88,11 @@ impl Peer {
         })?;
         let mut guest = Guest { ebpf, function: self.function.clone(), driver: None };
         if let Some(drive) = drive {
-            let mut driver = Driver::load(driver, self.hook, drive)?;
-            if self.kind == Kind::XdpFrags {
-                driver = driver.for_frags()?;
-            }
+            let mut driver = if self.kind == Kind::XdpFrags {
+                Driver::load_for_frags(driver, drive)?
+            } else {
+                Driver::load(driver, self.hook, drive)?
+            };
             driver.aim(guest.itself()?.fd()?).with_context(|| format!("{} behind a tail call", self.argument))?;
             guest.driver = Some(driver);
         }
@@ -104,12 +105,7 @@ impl Peer {
         let loaded = EbpfLoader::new().allow_unsupported_maps().load(&self.object);
         let mut ebpf = loaded.map_err(|error| one_line(&error))?;
         let program = ebpf.program_mut(&self.function).ok_or("aya does not find it")?;
-        match program {
-            Program::Xdp(xdp) => xdp.load(),
-            Program::SchedClassifier(classifier) => classifier.load(),
-            _ => return Err("aya takes it for another type".to_owned()),
-        }
-        .map_err(|error| refused(&error))?;
+        driver::load_as_typed(program).map_err(|error| refused(&error))?;
         Ok(ebpf)
     }
 }
@@ -165,8 +161,8 @@ fn listed(candidates: &[Candidate]) -> String {
 fn refused(error: &ProgramError) -> String {
     let ProgramError::LoadError { io_error, verifier_log } = error else { return one_line(error) };
     let log = verifier_log.to_string();
-    let said = log.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("processed "));
-    format!("{io_error}; the verifier: {}", said.last().unwrap_or("nothing"))
+    let mut said = log.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("processed "));
+    format!("{io_error}; the verifier: {}", said.next_back().unwrap_or("nothing"))
 }
 
 /// An error and its reasons in one line.

@@ -48,6 +48,7 @@ pub fn measure(plan: Plan) -> Result<Results> {
     for record in &mut records {
         warm_up(&mut stage, record)?;
     }
+    share_setup(&mut records);
     let mut order: Vec<usize> = (0..records.len()).collect();
     let (start, mut seed) = (Instant::now(), 0x9e37_79b9_7f4a_7c15);
     for round in 0..plan.rounds {
@@ -79,6 +80,16 @@ fn warm_up(stage: &mut Stage, record: &mut Record) -> Result<()> {
     Ok(())
 }
 
+/// What a burst takes besides its packets is the hook's, not the subject's; so the least of all counts, in which nothing
+/// came between.
+fn share_setup(records: &mut [Record]) {
+    for hook in Hook::ALL {
+        let of_hook = || records.iter().filter(|record| record.hook == hook);
+        let least = of_hook().map(|record| record.setup_ns).fold(f64::INFINITY, f64::min);
+        records.iter_mut().filter(|record| record.hook == hook).for_each(|record| record.setup_ns = least);
+    }
+}
+
 /// Runs a burst and keeps its time; where `is_looked_at`, also keeps what it did.
 fn burst(stage: &mut Stage, record: &mut Record, is_looked_at: bool) -> Result<()> {
     let before = if is_looked_at { stage.seen(record)? } else { Seen::default() };
@@ -108,4 +119,17 @@ fn timed(stage: &Stage, record: &Record, repeat: u32) -> Result<f64> {
     let is_known = !matches!(record.subject, Subject::Peer(..));
     ensure!(!is_known || verdict == record.hook.verdict(), "{:?} returned {verdict}", record.subject);
     Ok(passed as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_setup_that_was_disturbed_makes_no_case_look_cheap() {
+        let record = |hook, setup_ns| Record { setup_ns, ..Record::new(hook, Subject::Empty) };
+        let mut records = [record(Hook::Xdp, 200.0), record(Hook::Tc, 5.0), record(Hook::Xdp, 900.0)];
+        share_setup(&mut records);
+        assert_eq!(records.map(|record| record.setup_ns), [200.0, 5.0, 200.0]);
+    }
 }
