@@ -57,7 +57,10 @@ pub fn run(svg: Option<&FilePath>) -> Result<bool> {
     let twins: Vec<Twins> = twins.into_iter().filter(|twins| twins.hook == Hook::Xdp).collect();
     report::end(&remarks, &twins);
     if let Some(file) = svg {
-        let note = remarks.first().cloned().unwrap_or_default();
+        let mut note = remarks.first().cloned().unwrap_or_default();
+        if twins.iter().any(Twins::is_void) {
+            note += " VOID: the machine was too restless.";
+        }
         let axes = ["flows, of one VNI", "VNIs, with 4096 flows", "processors, with 1024 flows each"];
         let panels: Vec<Panel> = axes.iter().zip(&tables).map(|(axis, (_, points))| panel(axis, points)).collect();
         let text = plot::svg(&panels, &note);
