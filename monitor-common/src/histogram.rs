@@ -69,22 +69,18 @@ impl Histogram {
 #[inline(always)]
 pub fn bucket(ticks: u32) -> usize {
     // Four bits a step, so that at least four are left behind the first one: less than a sixteenth between neighbours.
-    let (mut rest, mut cell) = (ticks, 0);
-    if ticks >= 1 << 26 {
-        return BUCKETS - 1;
-    }
-    if rest >= 1 << 16 {
-        rest >>= 12;
-        cell = 3 * STEP;
-    }
-    if rest >= 1 << 12 {
-        rest >>= 8;
-        cell += 2 * STEP;
-    } else if rest >= 1 << 8 {
-        rest >>= 4;
-        cell += STEP;
-    }
-    let Some(entry) = CELLS.get(cell + rest as usize) else { return BUCKETS - 1 };
+    let shift = match ticks {
+        0..0x100 => 0,
+        0x100..0x1000 => 4,
+        0x1000..0x1_0000 => 8,
+        0x1_0000..0x10_0000 => 12,
+        0x10_0000..0x100_0000 => 16,
+        0x100_0000..0x400_0000 => 20,
+        0x400_0000.. => return BUCKETS - 1,
+    };
+    // The mask changes nothing; by it verifiers before 6.3 know that the cell is in the table.
+    let cell = (shift as usize / 4) * STEP + (ticks >> shift & 0xff) as usize;
+    let Some(entry) = CELLS.get(cell) else { return BUCKETS - 1 };
     (*entry as u32 & 0xff) as usize + usize::from(ticks > (*entry >> 32) as u32)
 }
 

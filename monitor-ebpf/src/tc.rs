@@ -1,7 +1,7 @@
 //! TC programs: frames on their way out, before they are cut into segments, and frames on their way in where XDP
 //! cannot be.
 
-use core::ptr;
+use core::{hint, ptr};
 
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::bpf_skb_load_bytes;
@@ -9,7 +9,7 @@ use aya_ebpf::macros::classifier;
 use aya_ebpf::programs::TcContext;
 use monitor_common::fast;
 use monitor_common::frame::{Direction, Frame};
-use monitor_common::wire::{REACH, ethernet};
+use monitor_common::wire::{FAR, REACH, ethernet};
 
 use crate::maps::{self, Maps, TC_STEPS};
 use crate::packet::{Copied, Direct};
@@ -100,9 +100,10 @@ fn direct(context: &TcContext) -> Direct {
 fn outer(context: &TcContext, direction: Direction) -> i32 {
     let Some(bytes) = copied(context.len()) else { return NEXT };
     // The helper takes no length of 0, and older verifiers (6.1 is one) learn nothing from `!= 0`. Of a frame that is
-    // shorter than an Ethernet header nothing is copied, and nothing is read.
-    let length = bytes.length().max(ethernet::LENGTH) as u32;
-    // SAFETY: the buffer has more than REACH bytes, and the length is at most that.
+    // shorter than an Ethernet header nothing is copied, and nothing is read. The mask changes nothing, and the compiler
+    // must not know that: what a comparison of 32 bits says of the length those verifiers do not see in its copies.
+    let length = (hint::black_box(bytes.length()) & FAR).max(ethernet::LENGTH) as u32;
+    // SAFETY: the buffer has more than FAR bytes, and the length is at most that.
     unsafe { bpf_skb_load_bytes(context.skb.skb.cast(), 0, bytes.buffer(), length) };
     let mut frame = frame(context, direction);
     if frame.tag != 0 {
