@@ -6,13 +6,15 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::flow::mix;
 use crate::frame::Direction;
 use crate::packet::Address;
 
 /// The largest table of tunnels, so that a slot number fits into 16 bits with
 /// [`crate::frame::UNTRACKED`] to spare.
 pub const MAX_SLOTS: u32 = 1 << 15;
+
+/// 2^64 divided by the golden ratio, odd: multiples of it are spread evenly.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A tunnel: the key, and the slot's content. All zero: the slot is free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -68,7 +70,8 @@ impl Tunnel {
     #[inline(always)]
     pub fn slot(&self, seed: u64, mask: u32) -> u32 {
         let ends = self.local.0[1] ^ self.peer.0[1].rotate_left(32) ^ (self.local.0[0] ^ self.peer.0[0]).rotate_left(7);
-        mix(ends ^ self.identity.rotate_left(16) ^ seed) as u32 & mask
+        // The top bits of a product depend on every bit of its factor, also on those where peers differ.
+        ((ends ^ self.identity.rotate_left(16) ^ seed).wrapping_mul(GOLDEN) >> 48) as u32 & mask
     }
 
     /// Takes a free slot for `tunnel`. The identity comes last: until it is there, no other processor takes the slot
