@@ -1,5 +1,6 @@
 //! Loads the programs, sizes the maps, strings the steps of the long way together.
 
+use std::cell::RefCell;
 use std::io;
 
 use anyhow::{Context, Result, anyhow};
@@ -46,7 +47,8 @@ impl Sizes {
 
     /// Memory of all tables, in bytes.
     pub fn bytes(&self) -> usize {
-        let shared = self.tunnels as usize * (size_of::<Tunnel>() + 64) + self.buckets as usize * size_of::<Bucket>();
+        // An entry of a hash map has 64 bytes, and its bucket 16.
+        let shared = self.tunnels as usize * (size_of::<Tunnel>() + 80) + self.buckets as usize * size_of::<Bucket>();
         let own = self.tunnels as usize * size_of::<Counters>()
             + monitor_common::count::DEVICES as usize * size_of::<Totals>();
         shared + own * self.processors + self.ring_bytes as usize
@@ -61,6 +63,8 @@ fn prev_power_of_two(number: u32) -> u32 {
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
     pub(super) totals: PerCpuArray<MapData, Plain<Totals>>,
+    /// The tunnel of each slot, as far as they were read.
+    pub(super) known: RefCell<Vec<Tunnel>>,
     #[cfg(feature = "diagnostics")]
     diagnostics: super::diagnostics::Reader,
     /// Says whether the variants for packets in several buffers were loaded (kernel 5.18).
@@ -73,6 +77,11 @@ impl Kernel {
     /// Loads everything for tunnels to `ports`; `seed` goes into every hash, and nobody else should know it
     /// ([`random_seed`]).
     pub fn load(ports: &[u16], sizes: Sizes, seed: u64) -> Result<Self> {
+        Self::load_object(OBJECT, ports, sizes, seed)
+    }
+
+    /// As [`Kernel::load`], but loads a variant of [`OBJECT`]. The daemon has none.
+    pub fn load_object(object: &[u8], ports: &[u16], sizes: Sizes, seed: u64) -> Result<Self> {
         let (ports, tunnel_mask, flow_mask) = (Ports::new(ports).0, sizes.tunnels - 1, sizes.buckets - 1);
         let mut ebpf = EbpfLoader::new()
             .override_global("PORTS", &ports, true)
@@ -85,7 +94,7 @@ impl Kernel {
             .map_max_entries("COUNTERS", sizes.tunnels)
             .map_max_entries("FLOWS", sizes.buckets)
             .map_max_entries("EVENTS", sizes.ring_bytes)
-            .load(OBJECT)
+            .load(object)
             .map_err(explain)?;
         load_chain(&mut ebpf, "XDP_STEPS", "tunmon_xdp", ['x', 'x'])?;
         load_chain(&mut ebpf, "TC_STEPS", "tunmon_tc_tx", ['r', 't'])?;
@@ -97,6 +106,7 @@ impl Kernel {
         let totals = ebpf.take_map("TOTALS").context("map TOTALS")?;
         Ok(Self {
             totals: PerCpuArray::try_from(totals).context("map TOTALS")?,
+            known: RefCell::new(vec![Tunnel::default(); sizes.tunnels as usize]),
             #[cfg(feature = "diagnostics")]
             diagnostics: super::diagnostics::reader(&mut ebpf)?,
             ebpf,
