@@ -4,6 +4,7 @@
 //! come one by one.
 
 mod accounting;
+mod histogram;
 mod samples;
 mod sums;
 
@@ -62,6 +63,7 @@ impl Aggregate {
     pub fn interval(&mut self, counts: &Counts, consumed: Consumed, seconds: f64) -> Snapshot {
         self.sums.update(counts);
         let difference = self.sums.since(&self.before);
+        self.samples.end_interval();
         let snapshot = self.snapshot(&difference, consumed.since(&self.consumed_before), seconds, Span::Interval);
         self.before = self.sums.clone();
         self.consumed_before = consumed;
@@ -72,6 +74,7 @@ impl Aggregate {
     /// Takes all counts so far and returns what happened since the start, `seconds` ago.
     pub fn whole(&mut self, counts: &Counts, consumed: Consumed, seconds: f64) -> Snapshot {
         self.sums.update(counts);
+        self.samples.next_interval();
         self.snapshot(&self.sums, consumed, seconds, Span::Whole)
     }
 
