@@ -156,6 +156,8 @@ pub struct Accounting {
     pub malformed: BTreeMap<&'static str, u64>,
     /// Later outer fragments: attributed to a VNI, or orphans.
     pub later_fragments: LaterFragments,
+    /// Packets of `other` whose tunnel found no free slot in the kernel; the rest is beyond the bound of VNIs.
+    pub untracked_packets: u64,
     /// Flows that were remembered for round-trip times.
     pub flows: Flows,
     /// Events, by what became of them.

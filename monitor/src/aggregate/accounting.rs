@@ -14,6 +14,7 @@ pub(super) fn accounting(totals: &Totals, consumed: Consumed) -> Accounting {
         classes: classes.into(),
         malformed: Malformed::ALL.map(|reason| (reason.name(), totals.malformed[reason as usize])).into(),
         later_fragments: LaterFragments { attributed: totals.attributed, orphan: totals.orphans },
+        untracked_packets: totals.untracked.iter().map(|[packets, _]| packets).sum(),
         flows: Flows { inserted: totals.flows_inserted, evicted: totals.flows_evicted },
         events: events(totals, consumed),
     }
