@@ -10,6 +10,7 @@ mod command;
 mod demo;
 mod lab;
 mod lint;
+mod load;
 mod rights;
 mod run;
 mod setup;
@@ -33,6 +34,7 @@ enum Verb {
     Lint(lint::Options),
     Verify(verify::Options),
     Bench(bench::Options),
+    Load(load::Options),
     Lab(lab::Options),
 }
 
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Verb::Lint(options) => lint::run(&options),
         Verb::Verify(options) => verify::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Load(options) => load::run(&options),
         Verb::Lab(options) => lab::run(&options),
     };
     match result {

@@ -15,6 +15,8 @@ pub struct Summary {
     pub peers: Vec<PeerRow>,
     #[serde(default)]
     pub other: Other,
+    #[serde(default)]
+    pub other_peers: Other,
     pub accounting: Accounting,
     #[serde(default)]
     pub findings: Vec<Value>,
@@ -64,7 +66,19 @@ pub struct Rtt {
 pub struct Accounting {
     pub seen: u64,
     pub classes: BTreeMap<String, u64>,
+    /// Packets of `other` whose tunnel has no slot.
+    #[serde(default)]
+    pub untracked_packets: u64,
+    #[serde(default)]
+    pub flows: Flows,
     pub events: Events,
+}
+
+/// The flow table: free entries that were taken, and entries that were taken from other flows.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Flows {
+    pub inserted: u64,
+    pub evicted: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -101,7 +115,7 @@ impl Summary {
 
     /// Checks that no packet and no event got lost between the counters: integers, no tolerance.
     pub fn check_identities(&self) -> Result<()> {
-        let Accounting { seen, classes, events } = &self.accounting;
+        let Accounting { seen, classes, events, .. } = &self.accounting;
         let sum: u64 = classes.values().sum();
         ensure!(*seen == sum, "seen {seen} is not the sum of the classes {sum}: {classes:?}");
         let per_vni: u64 = self.vnis.iter().map(|row| row.rx_packets + row.tx_packets).sum();
