@@ -5,6 +5,7 @@
 
 mod accounting;
 mod distributions;
+mod histogram;
 mod samples;
 mod sums;
 
@@ -67,6 +68,7 @@ impl Aggregate {
     pub fn interval(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
         self.sums.update(counts);
         let difference = self.sums.since(&self.before);
+        self.samples.end_interval();
         let mut read = *consumed;
         for (read, before) in read.iter_mut().zip(&self.consumed_before) {
             *read = read.since(before);
@@ -82,6 +84,7 @@ impl Aggregate {
     pub fn whole(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
         self.sums.update(counts);
         self.distributions = Distributions::new(counts);
+        self.samples.next_interval();
         let mut snapshot = self.snapshot(&self.sums, consumed, seconds, Span::Whole);
         snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
         snapshot

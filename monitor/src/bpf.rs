@@ -1,6 +1,7 @@
 //! The kernel side, seen from user space: load, attach, read. The only modules that name aya.
 
 pub mod attach;
+mod bulk;
 pub mod cost;
 pub mod counters;
 #[cfg(feature = "diagnostics")]

@@ -218,6 +218,8 @@ pub struct Accounting {
     pub malformed: BTreeMap<&'static str, u64>,
     /// Later outer fragments: attributed to a VNI, or orphans.
     pub later_fragments: LaterFragments,
+    /// Packets of `other` whose tunnel found no free slot in the kernel; the rest is beyond the bound of VNIs.
+    pub untracked_packets: u64,
     /// The kernel's histograms; in a summary of a device only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub histograms: Option<Histograms>,

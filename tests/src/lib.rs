@@ -5,14 +5,15 @@
 //! [`ping`] times it. [`tunmon`] runs the product beside them. Everything cleans up when it is dropped, and any number of
 //! tests may run side by side. All of it needs root; [`needs`] tells what is missing.
 //!
-//! [`bytecode`] proves things of the BPF object, [`cost`] asks the verifier and [`bench`] measures the programs; none needs
-//! a laboratory.
+//! [`bytecode`] proves things of the BPF object, [`cost`] asks the verifier, [`bench`] measures the programs, and [`load`] the
+//! whole tunmon at full speed; none of them needs a laboratory.
 
 pub mod bench;
 pub mod bytecode;
 pub mod cost;
 pub mod frame;
 pub mod lab;
+pub mod load;
 pub mod needs;
 pub mod netns;
 pub mod oracle;

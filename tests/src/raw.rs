@@ -36,6 +36,22 @@ pub fn send(namespace: &Namespace, device: &str, frames: &[Vec<u8>], how: How) -
     }
 }
 
+/// Sends frames in one piece out of one device, for as long as it lives: to open and close a socket takes milliseconds.
+pub struct Sender(OwnedFd);
+
+impl Sender {
+    /// A sender out of `device`.
+    pub fn open(namespace: &Namespace, device: &str) -> Result<Self> {
+        let _inside = namespace.enter()?;
+        open(device).map(Self).with_context(|| format!("cannot open a packet socket on {device}"))
+    }
+
+    /// Sends a frame.
+    pub fn send(&self, frame: &[u8]) -> Result<()> {
+        send_whole(&self.0, frame)
+    }
+}
+
 fn open(device: &str) -> Result<OwnedFd> {
     // Protocol 0: the socket receives nothing.
     // SAFETY: takes no pointers.

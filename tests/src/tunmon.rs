@@ -22,7 +22,7 @@ use crate::netns::Namespace;
 use crate::process::Process;
 use crate::scratch::Scratch;
 
-pub use summary::{Accounting, Events, Other, PeerRow, Rtt, Summary, VniRow};
+pub use summary::{Accounting, Events, Flows, Other, PeerRow, Rtt, Summary, VniRow};
 
 /// Loading and verifying the programs is what takes time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -91,6 +91,16 @@ impl Tunmon {
         tunmon.wait_for("its start record", |record| record["schema"] == "tunmon.start/v1")?;
         tunmon.started.to = SystemTime::now();
         Ok(tunmon)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Its start record.
+    pub fn start_record(&self) -> &Value {
+        &self.records[0]
     }
 
     /// Waits for a record that `matches`, among those already printed too.

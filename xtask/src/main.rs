@@ -10,6 +10,7 @@ mod command;
 mod demo;
 mod lab;
 mod lint;
+mod load;
 mod rights;
 mod run;
 mod setup;
@@ -34,6 +35,7 @@ enum Verb {
     Lint(lint::Options),
     Verify(verify::Options),
     Bench(bench::Options),
+    Load(load::Options),
     Lab(lab::Options),
     Vm(vm::Options),
 }
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Lint(options) => lint::run(&options),
         Verb::Verify(options) => verify::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Load(options) => load::run(&options),
         Verb::Lab(options) => lab::run(&options),
         Verb::Vm(options) => vm::run(&options),
     };

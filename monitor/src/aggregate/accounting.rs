@@ -17,6 +17,7 @@ pub(super) fn accounting(totals: &Totals, consumed: &ByKind) -> Accounting {
         classes: classes.into(),
         malformed: Malformed::ALL.map(|reason| (reason.name(), totals.malformed[reason as usize])).into(),
         later_fragments: LaterFragments { attributed: totals.attributed, orphan: totals.orphans },
+        untracked_packets: totals.untracked.iter().map(|[packets, _]| packets).sum(),
         histograms: None,
         flows: Flows { inserted: totals.flows_inserted, evicted: totals.flows_evicted },
         events: by_kind.iter().fold(Events::default(), |sum, (_, events)| sum.plus(events)),

@@ -1,12 +1,13 @@
 //! Samples in histograms of three digits, per VNI and per peer, by leg and method; of the interval and of the whole run.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
-use hdrhistogram::Histogram;
-use monitor_common::rtt::{Leg, Method};
+use monitor_common::rtt::{LEGS, Leg, METHODS, Method};
 
 use super::Limits;
+use super::histogram::Histogram;
 use crate::snapshot::Distribution;
 
 /// Whose samples.
@@ -30,80 +31,83 @@ pub(super) enum Span {
 /// All histograms.
 pub(super) struct Samples {
     limits: Limits,
-    subjects: [BTreeSet<Subject>; 2],
-    recorders: HashMap<(Subject, Leg, Method), Recorder>,
+    vnis: usize,
+    recorders: HashMap<Subject, [[Recorder; METHODS]; LEGS]>,
 }
 
+#[derive(Default)]
 struct Recorder {
-    interval: Histogram<u32>,
-    whole: Histogram<u32>,
+    interval: Histogram,
+    /// Without those of the interval.
+    whole: Histogram,
 }
 
 impl Samples {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, subjects: [BTreeSet::new(), BTreeSet::new()], recorders: HashMap::new() }
+        Self { limits, vnis: 0, recorders: HashMap::new() }
     }
 
     /// Takes a sample, unless its subject is one too many.
     pub(super) fn record(&mut self, subject: Subject, (leg, method): (Leg, Method), rtt_ns: u64) {
-        if !self.admits(subject) {
-            return;
-        }
-        let recorder = self.recorders.entry((subject, leg, method)).or_insert_with(Recorder::new);
-        // Resizing histograms take every value; a tick clock of 274 s keeps them small.
-        for histogram in [&mut recorder.interval, &mut recorder.whole] {
-            histogram.record(rtt_ns).expect("a resizing histogram takes every value");
-        }
-    }
-
-    fn admits(&mut self, subject: Subject) -> bool {
-        let (known, most) = match subject {
-            Subject::Vni(_) => (&mut self.subjects[0], self.limits.max_vnis),
-            Subject::Peer(_) => (&mut self.subjects[1], self.limits.max_peers),
+        let others = self.recorders.len() - self.vnis;
+        let recorders = match self.recorders.entry(subject) {
+            Entry::Occupied(recorders) => recorders.into_mut(),
+            Entry::Vacant(place) => {
+                let (is_vni, has_room) = match subject {
+                    Subject::Vni(_) => (true, self.vnis < self.limits.max_vnis),
+                    Subject::Peer(_) => (false, others < self.limits.max_peers),
+                };
+                if !has_room {
+                    return;
+                }
+                self.vnis += usize::from(is_vni);
+                place.insert(Default::default())
+            }
         };
-        known.contains(&subject) || (known.len() < most && known.insert(subject))
+        recorders[leg as usize][method as usize].interval.record(rtt_ns);
     }
 
-    /// The distribution of the samples, if there are any.
+    /// The distribution of the samples of a time that has ended, if there are any.
     pub(super) fn distribution(
         &self,
         subject: Subject,
         (leg, method): (Leg, Method),
         span: Span,
     ) -> Option<Distribution> {
-        let recorder = self.recorders.get(&(subject, leg, method))?;
-        let histogram = match span {
+        let recorder = &self.recorders.get(&subject)?[leg as usize][method as usize];
+        distribution(match span {
             Span::Interval => &recorder.interval,
             Span::Whole => &recorder.whole,
-        };
-        if histogram.is_empty() {
-            return None;
-        }
-        let at = |quantile| super::seconds(histogram.value_at_quantile(quantile) as f64);
-        Some(Distribution {
-            samples: histogram.len(),
-            min_seconds: super::seconds(histogram.min() as f64),
-            p50_seconds: at(0.5),
-            p90_seconds: at(0.9),
-            p99_seconds: at(0.99),
-            p999_seconds: at(0.999),
-            max_seconds: super::seconds(histogram.max() as f64),
         })
     }
 
-    /// Begins a new interval.
+    /// Ends the interval: its distributions can be asked for.
+    pub(super) fn end_interval(&mut self) {
+        self.each(|recorder| recorder.interval.settle());
+    }
+
+    /// Begins a new interval: the distributions of the whole run have all samples of the one before.
     pub(super) fn next_interval(&mut self) {
-        self.recorders.values_mut().for_each(|recorder| recorder.interval.reset());
+        self.each(|recorder| recorder.whole.take(&mut recorder.interval));
+    }
+
+    fn each(&mut self, with: impl FnMut(&mut Recorder)) {
+        let recorders = self.recorders.values_mut().flat_map(|recorders| recorders.as_flattened_mut());
+        recorders.filter(|recorder| !recorder.interval.is_empty()).for_each(with);
     }
 }
 
-impl Recorder {
-    fn new() -> Self {
-        let empty = || {
-            let mut histogram = Histogram::new(3).expect("three digits are allowed");
-            histogram.auto(true);
-            histogram
-        };
-        Self { interval: empty(), whole: empty() }
-    }
+fn distribution(histogram: &Histogram) -> Option<Distribution> {
+    let (least, most) = histogram.extremes()?;
+    let [p50, p90, p99, p999] = histogram.quantiles([0.5, 0.9, 0.99, 0.999]);
+    let seconds = |nanoseconds| super::seconds(nanoseconds as f64);
+    Some(Distribution {
+        samples: histogram.len(),
+        min_seconds: seconds(least),
+        p50_seconds: seconds(p50),
+        p90_seconds: seconds(p90),
+        p99_seconds: seconds(p99),
+        p999_seconds: seconds(p999),
+        max_seconds: seconds(most),
+    })
 }

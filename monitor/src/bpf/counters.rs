@@ -1,12 +1,12 @@
 //! Counts out of the per-processor maps, summed over all processors.
 
 use anyhow::{Context, Result};
-use aya::maps::{Array, HashMap, MapError, PerCpuArray};
+use aya::maps::Array;
 use monitor_common::count::{Counters, DEVICES, Totals};
 use monitor_common::tunnel::Tunnel;
 
-use super::Kernel;
 use super::plain::Plain;
+use super::{Kernel, bulk};
 use crate::counts::{Counts, Tracked};
 
 impl Kernel {
@@ -36,24 +36,40 @@ impl Kernel {
     /// All tunnels that have a slot, with what was counted.
     fn tunnels(&self) -> Result<Vec<Tracked>> {
         let map = |name| self.ebpf.map(name).with_context(|| format!("map {name}"));
-        let claims = HashMap::<_, u32, u8>::try_from(map("CLAIMS")?).context("map CLAIMS")?;
-        let tunnels = Array::<_, Plain<Tunnel>>::try_from(map("TUNNELS")?).context("map TUNNELS")?;
-        let counters = PerCpuArray::<_, Plain<[Counters; 2]>>::try_from(map("COUNTERS")?).context("map COUNTERS")?;
-        let mut slots = claims.keys().collect::<Result<Vec<u32>, MapError>>().context("map CLAIMS")?;
+        let mut slots = bulk::keys(map("CLAIMS")?, self.sizes.tunnels).context("map CLAIMS")?;
         slots.sort_unstable();
-        slots.into_iter().map(|slot| tracked(&tunnels, &counters, slot)).collect()
+        let mut tracked = self.keys(&slots)?;
+        let mut pairs: Vec<u32> = slots.iter().map(|slot| slot / 2).collect();
+        pairs.dedup();
+        let mut next = tracked.iter_mut().peekable();
+        bulk::PerProcessor::<[Counters; 2]>::new(map("COUNTERS")?)
+            .and_then(|mut counters| {
+                counters.read(&pairs, |pair, processors| {
+                    while let Some(tracked) = next.next_if(|tracked| u32::from(tracked.slot) / 2 == pair) {
+                        let way = usize::from(tracked.slot) % 2;
+                        processors.iter().for_each(|own| tracked.counters.merge(&own[way]));
+                    }
+                })
+            })
+            .context("map COUNTERS")?;
+        Ok(tracked)
     }
-}
 
-fn tracked<M: std::borrow::Borrow<aya::maps::MapData>>(
-    tunnels: &Array<M, Plain<Tunnel>>,
-    counters: &PerCpuArray<M, Plain<[Counters; 2]>>,
-    slot: u32,
-) -> Result<Tracked> {
-    let tunnel = tunnels.get(&slot, 0).context("map TUNNELS")?.0;
-    let mut sum = Counters::default();
-    for pair in counters.get(&(slot / 2), 0).context("map COUNTERS")?.iter() {
-        sum.merge(&pair.0[slot as usize % 2]);
+    /// The tunnels in `slots`, with nothing counted. A slot keeps its tunnel, so each is read once; but one that was
+    /// claimed a moment ago may not have it yet.
+    fn keys(&self, slots: &[u32]) -> Result<Vec<Tracked>> {
+        let map = self.ebpf.map("TUNNELS").context("map TUNNELS")?;
+        let tunnels = Array::<_, Plain<Tunnel>>::try_from(map).context("map TUNNELS")?;
+        let mut known = self.known.borrow_mut();
+        let mut tracked = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let tunnel = known.get_mut(*slot as usize).context("a slot beyond map TUNNELS")?;
+            // The first look may find one that is being written, of which its identity comes last: so the second is whole.
+            if tunnel.is_free() && !tunnels.get(slot, 0).context("map TUNNELS")?.0.is_free() {
+                *tunnel = tunnels.get(slot, 0).context("map TUNNELS")?.0;
+            }
+            tracked.push(Tracked { slot: *slot as u16, tunnel: *tunnel, counters: Counters::default() });
+        }
+        Ok(tracked)
     }
-    Ok(Tracked { slot: slot as u16, tunnel, counters: sum })
 }

@@ -1,5 +1,6 @@
 //! Loads the programs, sizes the maps, strings the steps of the long way together.
 
+use std::cell::RefCell;
 use std::io;
 
 use anyhow::{Context, Result, anyhow};
@@ -10,6 +11,7 @@ use aya::{Ebpf, EbpfError, EbpfLoader};
 use monitor_common::count::Totals;
 use monitor_common::event::Kind;
 use monitor_common::histogram::RESERVED;
+use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::geneve::Ports;
 
 use super::plain::Plain;
@@ -23,6 +25,8 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
     pub(super) totals: PerCpuArray<MapData, Plain<Totals>>,
+    /// The tunnel of each slot, as far as they were read.
+    pub(super) known: RefCell<Vec<Tunnel>>,
     #[cfg(feature = "diagnostics")]
     diagnostics: super::diagnostics::Reader,
     /// Says whether the variants for packets in several buffers were loaded (kernel 5.18).
@@ -35,11 +39,12 @@ impl Kernel {
     /// Loads everything for tunnels to `ports`; `seed` goes into every hash, and nobody else should know it
     /// ([`random_seed`]).
     pub fn load(ports: &[u16], sizes: Sizes, seed: u64) -> Result<Self> {
-        Self::load_limited(ports, sizes, seed, true)
+        Self::load_object(OBJECT, ports, sizes, seed, true)
     }
 
-    /// The same, and unless `is_limited` each event is sent that the ring buffers have room for.
-    pub fn load_limited(ports: &[u16], sizes: Sizes, seed: u64, is_limited: bool) -> Result<Self> {
+    /// As [`Kernel::load`], but loads a variant of [`OBJECT`], or unless `is_limited` sends each event that the ring
+    /// buffers have room for. The daemon does neither.
+    pub fn load_object(object: &[u8], ports: &[u16], sizes: Sizes, seed: u64, is_limited: bool) -> Result<Self> {
         let ports = Ports::new(ports);
         let (first_port, unlimited) = (ports.first().to_be(), u32::from(!is_limited));
         let (pairs, pair_mask, flow_mask) = (sizes.tunnels / 2, sizes.tunnels / 2 - 1, sizes.buckets - 1);
@@ -61,7 +66,7 @@ impl Kernel {
             .map_max_entries("COUNTERS", pairs)
             .map_max_entries("HISTOGRAMS", RESERVED + sizes.histograms)
             .map_max_entries("FLOWS", sizes.buckets)
-            .load(OBJECT)
+            .load(object)
             .map_err(explain)?;
         load_chain(&mut ebpf, "XDP_STEPS", "tunmon_xdp", ['x', 'x'])?;
         load_chain(&mut ebpf, "TC_STEPS", "tunmon_tc_tx", ['r', 't'])?;
@@ -73,6 +78,7 @@ impl Kernel {
         let totals = ebpf.take_map("TOTALS").context("map TOTALS")?;
         Ok(Self {
             totals: PerCpuArray::try_from(totals).context("map TOTALS")?,
+            known: RefCell::new(vec![Tunnel::default(); sizes.tunnels as usize]),
             #[cfg(feature = "diagnostics")]
             diagnostics: super::diagnostics::reader(&mut ebpf)?,
             ebpf,

@@ -50,7 +50,8 @@ impl Sizes {
 
     /// Memory of all tables, in bytes.
     pub fn bytes(&self) -> usize {
-        let shared = self.tunnels as usize * (size_of::<Tunnel>() + 64)
+        // An entry of a hash map has 64 bytes, and its bucket 16.
+        let shared = self.tunnels as usize * (size_of::<Tunnel>() + 80)
             + self.buckets as usize * size_of::<Bucket>()
             + fragment::SLOTS as usize * size_of::<u64>();
         let own = self.tunnels as usize * size_of::<Counters>()

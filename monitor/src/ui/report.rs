@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use monitor_common::tunnel::MAX_SLOTS;
+
 use super::units::{grouped, short, time};
-use crate::snapshot::{Peer, Rtt, Snapshot, Traffic, Vni};
+use crate::snapshot::{Flows, Peer, Rtt, Snapshot, Traffic, Vni};
 
 /// Rows of one table that are shown; the rest is summed up in a line.
 const ROWS: usize = 20;
@@ -131,6 +133,7 @@ fn accounting(text: &mut String, snapshot: &Snapshot) {
     let full = accounting.events_by_kind.iter().map(|(kind, events)| (*kind, events.ring_full));
     reasons(text, "ring full", full);
     reasons(text, "malformed", accounting.malformed.iter().map(|(reason, count)| (*reason, *count)));
+    room(text, other, accounting.untracked_packets, accounting.flows);
 }
 
 /// A line of those counts that are not 0, if there is any.
@@ -139,5 +142,36 @@ fn reasons(text: &mut String, title: &str, counts: impl Iterator<Item = (&'stati
     let counts: Vec<String> = counts.map(|(reason, count)| format!("{reason} {}", grouped(count))).collect();
     if !counts.is_empty() {
         let _ = writeln!(text, "{title}  {}", counts.join("  "));
+    }
+}
+
+/// What did not fit into the tables, and which option gives more room: the packets in `other`, those of them without a
+/// slot, and the flows.
+fn room(text: &mut String, other: u64, untracked: u64, flows: Flows) {
+    if other != 0 {
+        let [untracked, beyond] = [untracked, other.saturating_sub(untracked)].map(grouped);
+        let _ = writeln!(text, "other    no free slot for the tunnel {untracked} + beyond --max-vnis {beyond}");
+        let _ = writeln!(text, "  more room: --max-vnis, --max-peers; their product up to {MAX_SLOTS}");
+    }
+    if flows.evicted != 0 {
+        let [inserted, evicted] = [flows.inserted, flows.evicted].map(grouped);
+        let _ = writeln!(text, "flows    inserted {inserted}, evicted by others {evicted}; more room: --max-flows");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_fit_is_told_with_the_option_that_gives_room() {
+        let mut text = String::new();
+        room(&mut text, 0, 0, Flows { inserted: 7, evicted: 0 });
+        assert_eq!(text, "");
+        room(&mut text, 4_161_600, 4_161_536, Flows { inserted: 65_536, evicted: 2_064_384 });
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "other    no free slot for the tunnel 4 161 536 + beyond --max-vnis 64");
+        assert_eq!(lines[2], "flows    inserted 65 536, evicted by others 2 064 384; more room: --max-flows");
+        assert!(lines.iter().all(|line| line.len() <= 80), "{lines:?}");
     }
 }

@@ -15,6 +15,8 @@ pub struct Summary {
     pub peers: Vec<PeerRow>,
     #[serde(default)]
     pub other: Other,
+    #[serde(default)]
+    pub other_peers: Other,
     pub accounting: Accounting,
     #[serde(default)]
     pub findings: Vec<Value>,
@@ -79,10 +81,22 @@ pub struct Histograms {
 pub struct Accounting {
     pub seen: u64,
     pub classes: BTreeMap<String, u64>,
+    /// Packets of `other` whose tunnel has no slot.
+    #[serde(default)]
+    pub untracked_packets: u64,
+    #[serde(default)]
+    pub flows: Flows,
     pub events: Events,
     pub histograms: Option<Histograms>,
     #[serde(default)]
     pub events_by_kind: BTreeMap<String, Events>,
+}
+
+/// The flow table: free entries that were taken, and entries that were taken from other flows.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Flows {
+    pub inserted: u64,
+    pub evicted: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

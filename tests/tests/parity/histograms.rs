@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram as Recorded;
 use monitor::bpf::load::random_seed;
-use monitor::bpf::{Kernel, Sizes};
+use monitor::bpf::{Kernel, OBJECT, Sizes};
 use monitor::counts::Counts;
 use monitor_common::event::Any;
 use monitor_common::histogram::{BUCKETS, LIMITS};
@@ -79,7 +79,7 @@ fn every_bucket_holds_what_hdrhistogram_recorded_of_the_events() {
         return;
     }
     let sizes = Sizes::new(16, 16, 1024, 1);
-    let mut kernel = Kernel::load_limited(&[6081], sizes, random_seed().unwrap(), false).unwrap();
+    let mut kernel = Kernel::load_object(OBJECT, &[6081], sizes, random_seed().unwrap(), false).unwrap();
     let mut events = kernel.take_events().unwrap();
     // Five digits hold every time of up to 2^17 ticks (8 ms) exactly.
     let mut by_method = BTreeMap::<(Leg, Method), Recorded<u64>>::new();
