@@ -13,11 +13,14 @@
 //! a time measured to a later one would be too long. A SYN or request seen twice closes it too (Karn's rule).
 //! Times are ticks of 64 ns in 32 bits: they wrap after 274 s, and a difference of half of that or more is none.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+mod stamp;
 
 use crate::flow::Flow;
 use crate::frame::Direction;
 use crate::frame::UNTRACKED;
+use stamp::{CLOSED, ECHO, HANDSHAKE, TIMESTAMP};
+
+pub(crate) use stamp::Stamp;
 
 /// How a sample was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,62 +83,6 @@ impl Leg {
             Self::Remote => "remote",
             Self::Local => "local",
         }
-    }
-}
-
-const CLOSED: u32 = 0;
-const TIMESTAMP: u32 = 1;
-const HANDSHAKE: u32 = 2;
-const ECHO: u32 = 3;
-const KIND: u32 = 3;
-
-/// 32 bits of time, 30 bits of what the answer carries, 2 bits of method: one word, so that one store is one update
-/// and a race between processors costs a sample, never a wrong one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct Stamp(u64);
-
-impl Stamp {
-    #[inline(always)]
-    fn new(kind: u32, id: u32, now: u32) -> Self {
-        Self(u64::from(now) << 32 | u64::from(id << 2 | kind))
-    }
-
-    /// A stamp that waits for nothing; it keeps the id, to know a repeated packet, and the time.
-    #[inline(always)]
-    pub(crate) fn closed(id: u32, now: u32) -> Self {
-        Self::new(CLOSED, id, now)
-    }
-
-    #[inline(always)]
-    fn close(self) -> Self {
-        Self(self.0 & !u64::from(KIND))
-    }
-
-    #[inline(always)]
-    fn kind(self) -> u32 {
-        self.0 as u32 & KIND
-    }
-
-    #[inline(always)]
-    pub(crate) fn time(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    /// Says whether a TSval may be stamped in place of this one: it is another one where nothing waits, or one before the
-    /// one that waits: a late packet, or a new connection whose answers would be waited for in vain.
-    #[inline(always)]
-    fn is_free_for(self, tsval: u32) -> bool {
-        let distance = self.distance(tsval);
-        // Nearly always the same one again.
-        distance != 0 && (self.kind() == CLOSED || (self.kind() == TIMESTAMP && distance < 0))
-    }
-
-    /// How far `id` is past the awaited one, in the arithmetic of 30-bit serial numbers; scaled, so only the sign
-    /// and 0 mean something.
-    #[inline(always)]
-    fn distance(self, id: u32) -> i32 {
-        (id << 2).wrapping_sub(self.0 as u32 & !KIND) as i32
     }
 }
 
