@@ -10,7 +10,9 @@ mod outer;
 mod quote;
 mod stop;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+use core::hint;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut};
 
 pub use class::{Class, Malformed};
 pub use ip::{Address, Ip};
@@ -157,6 +159,17 @@ impl Packet {
         if self.inner.version == 0 { 0 } else { self.inner.offset - self.outer.offset }
     }
 
+    /// Empties it word by word. Where the compiler knows the value it calls a function that goes byte by byte, which was
+    /// half of the long way.
+    #[inline(always)]
+    fn clear(&mut self) {
+        let words: &mut [u64; size_of::<Self>() / 8] = transmute_mut!(self);
+        let empty = hint::black_box(0);
+        for word in words {
+            *word = empty;
+        }
+    }
+
     #[inline(always)]
     fn set_class(&mut self, class: Class) {
         self.class = class as u8;
@@ -184,7 +197,8 @@ pub fn parse<B: Bytes>(bytes: B, frame: &Frame, ports: Ports, packet: &mut Packe
 /// The first half of [`parse`]: the underlay packet. Returns whether the other half has something to do.
 #[inline(always)]
 pub fn parse_outer<B: Bytes>(bytes: B, frame: &Frame, ports: Ports, packet: &mut Packet) -> bool {
-    *packet = Packet { frame: *frame, slot: UNTRACKED, ..Packet::default() };
+    packet.clear();
+    (packet.frame, packet.slot) = (*frame, UNTRACKED);
     outer::parse(bytes, ports, packet);
     packet.payload != 0
 }

@@ -189,7 +189,8 @@ mod tests {
         Summary::from_record(&json!({
             "vnis": [{"vni": 100, "rx_packets": 2, "rx_bytes": 300, "tx_packets": 0, "tx_bytes": 0,
                 "rtt": [{"leg": "remote", "method": "echo", "count": 2,
-                    "min_seconds": 0.001, "p50_seconds": 0.002, "max_seconds": 0.002}]}],
+                    "min_seconds": 0.001, "p50_seconds": 0.002, "max_seconds": 0.002,
+                    "histogram": {"schema": 3, "buckets": [[-79, 1], [-71, 1]], "longer": 0}}]}],
             "peers": [],
             "other": {"rx_packets": 1, "tx_packets": 0},
             "accounting": {"seen": seen, "classes": {"geneve": geneve, "other": 5},
@@ -209,6 +210,15 @@ mod tests {
         for (seen, geneve, submitted) in [(9, 3, 3), (9, 4, 3), (7, 2, 3), (8, 3, 2)] {
             assert!(summary(seen, geneve, submitted).check_identities().is_err(), "{seen} {geneve} {submitted}");
         }
+    }
+
+    #[test]
+    fn a_match_that_is_in_no_bucket_is_noticed() {
+        let mut summary = summary(8, 3, 3);
+        summary.vnis[0].rtt[0].count = 3;
+        assert!(summary.check_identities().is_err());
+        summary.accounting.histograms = Some(Histograms { shared_samples: 1 });
+        summary.check_identities().unwrap();
     }
 
     #[test]
