@@ -3,6 +3,7 @@
 mod overhead;
 mod pace;
 mod session;
+mod signals;
 
 use std::time::Duration;
 use std::{fs, thread};
@@ -19,6 +20,7 @@ use crate::export::json::{self, Start, StartDevice};
 use crate::failure::{Failure, is_privileged};
 use crate::output::Printer;
 use session::Session;
+use signals::Signals;
 
 /// Watches the devices that the command line names.
 pub(crate) fn devices(cli: &Cli) -> Result<()> {
@@ -66,6 +68,9 @@ fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &mut P
     if options.ports.len() > 4 {
         return Err(Failure::usage("more than four ports", "give --port at most four times").into());
     }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the event loop")?;
+    // Before anything is attached: a signal from now on ends the run in order, and leaves no filter behind.
+    let signals = runtime.block_on(async { Signals::new() })?;
     let sizes = Sizes::new(options.max_vnis, options.max_peers, options.max_flows, processors()?);
     let mut kernel = Kernel::load(&options.ports, sizes, random_seed()?)?;
     let attachments = devices.iter().map(|device| kernel.attach(device, ingress)).collect::<Result<Vec<_>>>()?;
@@ -82,8 +87,7 @@ fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &mut P
     printer.text(&greeting(&start, options.interval))?;
     printer.record(json::START, &start)?;
     let session = Session::new(kernel, attachments, options)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the event loop")?;
-    runtime.block_on(session.run(options, printer))
+    runtime.block_on(session.run(signals, options, printer))
 }
 
 fn start_device(attachment: &crate::bpf::Attachment) -> StartDevice {

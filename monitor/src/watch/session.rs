@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use monitor_common::event::Any;
 use monitor_common::frame::UNTRACKED;
 use monitor_common::tunnel::Tunnel;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use super::overhead::Meter;
 use super::pace::Pace;
+use super::signals::Signals;
 use crate::aggregate::{Aggregate, Limits};
 use crate::bpf::events::Events;
 use crate::bpf::{Attachment, Kernel};
@@ -68,12 +68,10 @@ impl Session {
     }
 
     /// Watches until the time is up or a signal comes; then detaches and sums up.
-    pub(super) async fn run(mut self, options: &Common, printer: &mut Printer) -> Result<()> {
+    pub(super) async fn run(mut self, mut signals: Signals, options: &Common, printer: &mut Printer) -> Result<()> {
         let mut pace = Pace::new(self.started);
         let mut report = tokio::time::interval_at(self.started + options.interval, options.interval);
         report.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut interrupted = signal(SignalKind::interrupt()).context("signal handler")?;
-        let mut terminated = signal(SignalKind::terminate()).context("signal handler")?;
         let end = self.started + options.duration.unwrap_or(Duration::from_secs(u32::MAX.into()));
         let (listen, hint) = (self.started + Duration::from_secs(1), self.started + Duration::from_secs(2));
         let (mut is_listening, mut is_hinted) = (false, false);
@@ -93,8 +91,7 @@ impl Session {
                     self.hint()?;
                 }
                 () = sleep_until(end) => break,
-                _ = interrupted.recv() => break,
-                _ = terminated.recv() => break,
+                () = signals.received() => break,
             }
         }
         self.finish(options, printer).await

@@ -1,7 +1,7 @@
 //! What a user is told, and what stays behind: errors with advice, silence with a hint, a demo that shows something.
 
 use std::net::UdpSocket;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -101,6 +101,22 @@ fn a_killed_tunmon_leaves_no_program_on_the_device() {
     until("the program is attached", Duration::from_secs(60), || Ok(is_attached().then_some(()))).unwrap();
     process.signal(libc::SIGKILL).unwrap();
     until("the program is gone", Duration::from_secs(1), || Ok((!is_attached()).then_some(()))).unwrap();
+}
+
+#[test]
+fn a_signal_right_after_attaching_ends_the_run_in_order() {
+    let Some((near, _far)) = pair() else { return };
+    let is_attached = || near.run("ip -d link show d0").unwrap().contains("xdp");
+    let mut command = near.command(binary().unwrap().to_str().unwrap());
+    let child = command.args(["--iface", "d0", "-o", "json"]).stdout(Stdio::piped()).spawn().unwrap();
+    until("the program is attached", Duration::from_secs(60), || Ok(is_attached().then_some(()))).unwrap();
+    // SAFETY: the process is a child that nobody has waited for.
+    assert_eq!(unsafe { libc::kill(child.id().cast_signed(), libc::SIGTERM) }, 0);
+    let answer = child.wait_with_output().unwrap();
+    assert!(answer.status.success(), "{:?}", answer.status);
+    let last = answer.stdout.trim_ascii_end().split(|byte| *byte == b'\n').next_back().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(last).unwrap()["schema"], "tunmon.summary/v1");
+    assert!(!is_attached());
 }
 
 #[test]
