@@ -5,8 +5,8 @@
 
 mod accounting;
 mod distributions;
-mod histogram;
 mod samples;
+mod sparse;
 mod sums;
 
 use std::net::IpAddr;

@@ -1,13 +1,15 @@
 //! Samples in histograms of three digits, per VNI and per peer, by leg and method; of the interval and of the whole run.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
-use monitor_common::rtt::{LEGS, Leg, METHODS, Method};
+use hdrhistogram::Histogram;
+use monitor_common::rtt::{LEGS, Leg, METHODS, Method, TICK_NS};
 
 use super::Limits;
-use super::histogram::Histogram;
+use super::sparse::Sparse;
 use crate::snapshot::Distribution;
 
 /// Whose samples.
@@ -28,23 +30,27 @@ pub(super) enum Span {
     Whole,
 }
 
-/// All histograms.
+/// All samples.
 pub(super) struct Samples {
     limits: Limits,
     vnis: usize,
     recorders: HashMap<Subject, [[Recorder; METHODS]; LEGS]>,
+    /// Where the values of one recorder at a time are put to be asked about, in ticks; it also rounds them.
+    scratch: RefCell<Histogram<u32>>,
 }
 
 #[derive(Default)]
 struct Recorder {
-    interval: Histogram,
+    interval: Sparse,
     /// Without those of the interval.
-    whole: Histogram,
+    whole: Sparse,
 }
 
 impl Samples {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, vnis: 0, recorders: HashMap::new() }
+        let mut scratch = Histogram::new(3).expect("three digits are allowed");
+        scratch.auto(true);
+        Self { limits, vnis: 0, recorders: HashMap::new(), scratch: RefCell::new(scratch) }
     }
 
     /// Takes a sample, unless its subject is one too many.
@@ -64,7 +70,9 @@ impl Samples {
                 place.insert(Default::default())
             }
         };
-        recorders[leg as usize][method as usize].interval.record(rtt_ns);
+        // A tick clock of 274 s keeps times within 32 bits.
+        let ticks = self.scratch.get_mut().lowest_equivalent(rtt_ns / TICK_NS);
+        recorders[leg as usize][method as usize].interval.add(u32::try_from(ticks).unwrap_or(u32::MAX));
     }
 
     /// The distribution of the samples of a time that has ended, if there are any.
@@ -75,10 +83,11 @@ impl Samples {
         span: Span,
     ) -> Option<Distribution> {
         let recorder = &self.recorders.get(&subject)?[leg as usize][method as usize];
-        distribution(match span {
-            Span::Interval => &recorder.interval,
-            Span::Whole => &recorder.whole,
-        })
+        let counts = match span {
+            Span::Interval => recorder.interval.counts(),
+            Span::Whole => recorder.whole.counts(),
+        };
+        (!counts.is_empty()).then(|| distribution(&mut self.scratch.borrow_mut(), counts))
     }
 
     /// Ends the interval: its distributions can be asked for.
@@ -97,17 +106,47 @@ impl Samples {
     }
 }
 
-fn distribution(histogram: &Histogram) -> Option<Distribution> {
-    let (least, most) = histogram.extremes()?;
-    let [p50, p90, p99, p999] = histogram.quantiles([0.5, 0.9, 0.99, 0.999]);
-    let seconds = |nanoseconds| super::seconds(nanoseconds as f64);
-    Some(Distribution {
-        samples: histogram.len(),
-        min_seconds: seconds(least),
-        p50_seconds: seconds(p50),
-        p90_seconds: seconds(p90),
-        p99_seconds: seconds(p99),
-        p999_seconds: seconds(p999),
-        max_seconds: seconds(most),
-    })
+fn distribution(scratch: &mut Histogram<u32>, counts: &[(u32, u32)]) -> Distribution {
+    scratch.reset();
+    for (ticks, count) in counts {
+        scratch.record_n(u64::from(*ticks), *count).expect("a resizing histogram takes every value");
+    }
+    let seconds = |ticks: u64| super::seconds((ticks * TICK_NS) as f64);
+    let at = |quantile| seconds(scratch.value_at_quantile(quantile));
+    Distribution {
+        samples: scratch.len(),
+        min_seconds: seconds(scratch.min()),
+        p50_seconds: at(0.5),
+        p90_seconds: at(0.9),
+        p99_seconds: at(0.99),
+        p999_seconds: at(0.999),
+        max_seconds: seconds(scratch.max()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_of_intervals_add_up_to_those_of_the_whole_run() {
+        let mut samples = Samples::new(Limits { max_vnis: 1, max_peers: 1 });
+        let (subject, key) = (Subject::Vni(7), (Leg::Remote, Method::Echo));
+        for interval in 1..=2 {
+            for at in 1..=1000 {
+                samples.record(subject, key, interval * at * 1000);
+                samples.record(Subject::Vni(8), key, 1);
+            }
+            samples.end_interval();
+            let distribution = samples.distribution(subject, key, Span::Interval).unwrap();
+            let median = interval as f64 * 500e-6;
+            assert_eq!(distribution.samples, 1000);
+            assert!((distribution.p50_seconds - median).abs() < median / 500.0, "{distribution:?}");
+            samples.next_interval();
+        }
+        let whole = samples.distribution(subject, key, Span::Whole).unwrap();
+        assert_eq!(whole.samples, 2000);
+        assert!((whole.max_seconds - 2e-3).abs() < 4e-6 && (whole.min_seconds - 1e-6).abs() < 1e-7, "{whole:?}");
+        assert!(samples.distribution(Subject::Vni(8), key, Span::Whole).is_none(), "one VNI too many");
+    }
 }
