@@ -64,7 +64,8 @@ impl Sparse {
             match (own.peek(), other.peek()) {
                 (Some(a), Some(b)) if a.0 == b.0 => {
                     merged.push((a.0, a.1.saturating_add(b.1)));
-                    (own.next(), other.next());
+                    own.next();
+                    other.next();
                 }
                 (Some(a), Some(b)) if a.0 > b.0 => merged.extend(other.next()),
                 (Some(_), _) => merged.extend(own.next()),
