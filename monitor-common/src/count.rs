@@ -154,23 +154,24 @@ pub struct Matches {
     pub sum_ns: u64,
 }
 
-/// What is counted of one tunnel.
+/// What is counted of one tunnel. With thousands of tunnels each cache line counts: a packet needs the first line and that
+/// of its direction, its sample the first line of its tunnel and that of its leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Counters {
     /// The tunnel, once this processor has seen a packet of it: key and counts are found by one look-up.
     pub tunnel: Tunnel,
-    /// Per [`Direction`].
-    pub traffic: [Traffic; 2],
-    /// Per [`Leg`] and [`Method`].
-    pub matches: [[Matches; METHODS]; LEGS],
+    /// Samples without an event, because their flow had sent one a moment before.
+    pub held_back: u64,
     /// Per [`Leg`] and [`Method`] the index of this processor's histogram, or [`crate::histogram::NONE`].
     pub histograms: [[u16; METHODS]; LEGS],
     /// The slot.
     pub slot: u16,
     reserved: u16,
-    /// Samples without an event, because their flow had sent one a moment before.
-    pub held_back: u64,
+    /// Per [`Direction`].
+    pub traffic: [Traffic; 2],
+    /// Per [`Leg`] and [`Method`].
+    pub matches: [[Matches; METHODS]; LEGS],
 }
 
 impl Counters {
