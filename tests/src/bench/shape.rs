@@ -27,7 +27,7 @@ const DONT_FRAGMENT: u16 = 0x4000;
 
 /// A UDP datagram of a pod.
 pub fn datagram(shape: Shape) -> Vec<u8> {
-    wrapped(shape, 17, false, &udp([1024, 443], &PAYLOAD))
+    wrapped(shape, 17, false, DONT_FRAGMENT, &udp([1024, 443], &PAYLOAD))
 }
 
 /// A TCP segment of a pod with data and timestamps.
@@ -43,11 +43,11 @@ pub fn talk(shape: Shape, pass: u32) -> Vec<u8> {
     if is_answer {
         segment[..4].rotate_left(2);
     }
-    wrapped(shape, 6, is_answer, &segment)
+    wrapped(shape, 6, is_answer, DONT_FRAGMENT, &segment)
 }
 
 /// A packet of a pod in a tunnel; an answer goes the other way.
-fn wrapped(shape: Shape, protocol: u8, is_answer: bool, payload: &[u8]) -> Vec<u8> {
+pub fn wrapped(shape: Shape, protocol: u8, is_answer: bool, fragment: u16, payload: &[u8]) -> Vec<u8> {
     let [mut ends, mut nodes] = [[CLIENT, SERVER], [NODE, PEER]];
     if is_answer {
         ends.reverse();
@@ -56,7 +56,7 @@ fn wrapped(shape: Shape, protocol: u8, is_answer: bool, payload: &[u8]) -> Vec<u
     let frame = if shape == Shape::InnerV6 {
         ethernet_v6(&ipv6(protocol, ends, payload))
     } else {
-        ethernet_v4(&ipv4(protocol, DONT_FRAGMENT, ends, payload))
+        ethernet_v4(&ipv4(protocol, fragment, ends, payload))
     };
     let tunnel = if shape == Shape::Ovn {
         geneve([2, 0x40, 0x65, 0x58], &OVN_OPTION, &frame)

@@ -1,9 +1,9 @@
 //! The paths through the programs, each as the packets that lead to it and the one that takes it.
 
 use tests::bench::packets::{
-    ACK_PUSH, CLIENT, NODE, PEER, SERVER, SYN, arp, ethernet, ethernet_v4, geneve, icmp, icmp_error, ipv4, ipv6,
-    plain_tcp, plain_udp, tcp, timestamps, tunnelled, udp,
+    CLIENT, SERVER, SYN, arp, ethernet_v4, icmp, icmp_error, ipv4, plain_tcp, plain_udp, tcp, tunnelled, udp,
 };
+use tests::bench::shape::{Shape, datagram, talk, wrapped};
 
 /// A path.
 pub(crate) struct Path {
@@ -19,25 +19,8 @@ pub(crate) struct Path {
     pub(crate) target: Option<u64>,
 }
 
-/// How a packet is wrapped.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    /// IPv4 in Geneve over IPv4.
-    Plain,
-    /// IPv6 in the tunnel.
-    InnerV6,
-    /// IPv6 under the tunnel.
-    OuterV6,
-    /// An 802.1Q tag before the outer IP header.
-    Tagged,
-    /// OVN's option of logical ports.
-    Ovn,
-}
-
 const SHAPES: [Shape; 5] = [Shape::Plain, Shape::InnerV6, Shape::OuterV6, Shape::Tagged, Shape::Ovn];
 
-/// OVN's option: class 0x0102, type 0x80, one word with the logical ports.
-const OVN_OPTION: [u8; 8] = [1, 2, 0x80, 1, 0, 11, 0, 21];
 const SYN_OPTIONS: [u8; 20] = [2, 4, 5, 130, 4, 2, 8, 10, 0, 0, 19, 136, 0, 0, 0, 0, 1, 3, 3, 7];
 const PAYLOAD: [u8; 64] = [0x5a; 64];
 const MORE_FRAGMENTS: u16 = 0x2000;
@@ -95,10 +78,10 @@ fn conversations() -> Vec<Path> {
 /// What goes the long way in a tunnel that is known.
 fn long() -> Vec<Path> {
     let known = || vec![datagram(Shape::Plain)];
-    let echo = |kind| inner(Shape::Plain, 1, kind == 0, DONT_FRAGMENT, &icmp(kind, 0, [0, 9, 0, 1], &PAYLOAD));
-    let syn = inner(Shape::Plain, 6, false, DONT_FRAGMENT, &tcp(SYN, &SYN_OPTIONS, &[]));
+    let echo = |kind| wrapped(Shape::Plain, 1, kind == 0, DONT_FRAGMENT, &icmp(kind, 0, [0, 9, 0, 1], &PAYLOAD));
+    let syn = wrapped(Shape::Plain, 6, false, DONT_FRAGMENT, &tcp(SYN, &SYN_OPTIONS, &[]));
     let datagram_bytes = udp([1024, 443], &PAYLOAD);
-    let inner_first = inner(Shape::Plain, 17, false, MORE_FRAGMENTS, &datagram_bytes);
+    let inner_first = wrapped(Shape::Plain, 17, false, MORE_FRAGMENTS, &datagram_bytes);
     let whole = ipv4(17, DONT_FRAGMENT, [CLIENT, SERVER], &datagram_bytes);
     let outer_first = ethernet_v4(&fragmented(&tunnelled(&ethernet_v4(&whole))));
     vec![
@@ -118,49 +101,4 @@ fn fragmented(packet: &[u8]) -> Vec<u8> {
     let mut packet = packet.to_vec();
     packet[6..8].copy_from_slice(&MORE_FRAGMENTS.to_be_bytes());
     packet
-}
-
-fn datagram(shape: Shape) -> Vec<u8> {
-    inner(shape, 17, false, DONT_FRAGMENT, &udp([1024, 443], &PAYLOAD))
-}
-
-/// The segment of this pass of a conversation: the sides take turns, and each segment carries a new TSval and echoes
-/// the last one of the other side.
-fn talk(shape: Shape, pass: u32) -> Vec<u8> {
-    let mut segment = tcp(ACK_PUSH, &timestamps(5000 + pass, 4999 + pass), &PAYLOAD);
-    let is_answer = pass & 1 != 0;
-    if is_answer {
-        segment[..4].rotate_left(2);
-    }
-    inner(shape, 6, is_answer, DONT_FRAGMENT, &segment)
-}
-
-/// A packet of a pod in a tunnel; an answer goes the other way.
-fn inner(shape: Shape, protocol: u8, is_answer: bool, fragment: u16, payload: &[u8]) -> Vec<u8> {
-    let [mut ends, mut nodes] = [[CLIENT, SERVER], [NODE, PEER]];
-    if is_answer {
-        ends.reverse();
-        nodes.reverse();
-    }
-    let frame = if shape == Shape::InnerV6 {
-        ethernet(0x86dd, &ipv6(protocol, ends, payload))
-    } else {
-        ethernet_v4(&ipv4(protocol, fragment, ends, payload))
-    };
-    let tunnel = if shape == Shape::Ovn {
-        geneve([2, 0x40, 0x65, 0x58], &OVN_OPTION, &frame)
-    } else {
-        geneve([0, 0, 0x65, 0x58], &[], &frame)
-    };
-    under(shape, nodes, &udp([40_000, 6081], &tunnel))
-}
-
-/// The underlay frame of a tunnel's datagram.
-fn under(shape: Shape, nodes: [[u8; 4]; 2], datagram: &[u8]) -> Vec<u8> {
-    let packet = ipv4(17, DONT_FRAGMENT, nodes, datagram);
-    match shape {
-        Shape::OuterV6 => ethernet(0x86dd, &ipv6(17, nodes, datagram)),
-        Shape::Tagged => ethernet(0x8100, &[&[0, 7, 8, 0][..], &packet].concat()),
-        Shape::Plain | Shape::InnerV6 | Shape::Ovn => ethernet_v4(&packet),
-    }
 }
