@@ -98,7 +98,7 @@ pub(crate) fn find_or_claim<T: Tables>(tables: &mut T, tunnel: &Tunnel) -> Optio
     let slot = claim(tables, tunnel)? as u16;
     let place = place(tables, slot)?;
     let counters = tables.at(place);
-    if counters.tunnel.is_free() {
+    if !counters.tunnel.is_current(tunnel) {
         counters.tunnel.occupy(tunnel);
         counters.slot = slot;
     }

@@ -67,6 +67,12 @@ impl Tunnel {
         Self { identity: identity(device, vni) | IPV6, ends: [peer.0[0], peer.0[1], local.0[0], local.0[1]] }
     }
 
+    /// The same tunnel through a device of another index. It has the same pair of slots: the index is not in the hash.
+    #[must_use]
+    pub fn through(&self, device: u32) -> Self {
+        Self { identity: u64::from(device) << 32 | self.identity & u64::from(u32::MAX), ..*self }
+    }
+
     /// Index of the device.
     pub fn device(&self) -> u32 {
         (self.identity >> 32) as u32
@@ -125,6 +131,13 @@ impl Tunnel {
         // The top bits of a product depend on every bit of its factor. The VNI is moved to where the local address stands,
         // which is nearly always the same one: it must not cancel what tells peers apart.
         ((ends ^ self.identity << 32 ^ seed).wrapping_mul(GOLDEN) >> 48) as u32 & mask
+    }
+
+    /// Whether it is `tunnel`'s as far as device, VNI and IP version go. For a processor's own copy of the key in a slot
+    /// that is known to be the tunnel's: it may be missing, or be of before the device was made anew.
+    #[inline(always)]
+    pub(crate) fn is_current(&self, tunnel: &Self) -> bool {
+        self.identity == tunnel.identity
     }
 
     /// Takes a free slot for `tunnel`. The identity comes last: until it is there, no other processor takes the slot

@@ -57,6 +57,12 @@ impl Aggregate {
         }
     }
 
+    /// The device is called and sized like this from now on.
+    pub fn describe(&mut self, device: &str, mtu: u32) {
+        device.clone_into(&mut self.device);
+        self.mtu = mtu;
+    }
+
     /// Takes a sample of `tunnel`.
     pub fn record(&mut self, sample: &event::Rtt, tunnel: &Tunnel) {
         let key = (sample.leg(), sample.method());
@@ -94,6 +100,7 @@ impl Aggregate {
         Snapshot {
             interval_seconds,
             device: self.device.clone(),
+            blind_seconds: None,
             vnis: sums.vnis.iter().map(|(vni, counters)| self.vni(*vni, counters, span)).collect(),
             peers: sums.peers.iter().map(|(peer, counters)| self.peer(*peer, counters, span)).collect(),
             other: sums.other,

@@ -2,6 +2,7 @@
 
 pub mod attach;
 mod bulk;
+mod clsact;
 pub mod cost;
 pub mod counters;
 #[cfg(feature = "diagnostics")]
@@ -13,6 +14,7 @@ pub mod load;
 mod plain;
 mod rings;
 mod sizes;
+mod syscall;
 pub mod trial;
 
 pub use attach::{Attachment, Ingress};

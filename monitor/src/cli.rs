@@ -38,12 +38,15 @@ pub struct Cli {
     /// What to do; without a command tunmon watches.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Device(s) to watch: names separated by commas; auto = the one of the default route.
+    /// Device(s) to watch: names or patterns such as 'eth*', separated by commas; auto = the one of the default route.
     #[arg(short, long, env = "TUNMON_IFACE", value_delimiter = ',', default_value = "auto", global = true)]
     pub iface: Vec<String>,
-    /// How received packets are seen; auto = native XDP, else TC.
+    /// How received packets are seen; auto = native XDP where it is known to disturb nothing, else TC.
     #[arg(long, env = "TUNMON_INGRESS", value_enum, default_value = "auto", global = true)]
     pub ingress: Ingress,
+    /// End with an error when a watched device goes away; without, tunmon waits for it to come back.
+    #[arg(long, env = "TUNMON_EXIT_ON_LOSS", value_parser = FalseyValueParser::new(), global = true)]
+    pub exit_on_loss: bool,
     /// Options of output and bounds.
     #[command(flatten)]
     pub common: Common,

@@ -1,12 +1,20 @@
-//! Network devices: what the kernel says of them.
+//! Network devices: those that are to be watched, and what the kernel says of them.
 
-use std::ffi::{CStr, CString};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::{fs, ptr};
+mod ethtool;
+mod facts;
+mod pattern;
+
+use std::ffi::CStr;
+use std::fs;
+use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 
 use crate::failure::Failure;
+use crate::netlink::{Link, Route};
+
+pub use facts::{Facts, Queues};
+pub(crate) use pattern::Pattern;
 
 /// A device to be watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,42 +32,48 @@ pub struct Device {
 impl Device {
     /// The device of this name in the namespace of the calling thread.
     pub fn named(name: &str) -> Result<Self> {
-        let c_name = CString::new(name).ok().filter(|_| !name.is_empty() && name.len() < libc::IFNAMSIZ);
-        // SAFETY: the name is a C string.
-        let index = c_name.as_ref().map_or(0, |name| unsafe { libc::if_nametoindex(name.as_ptr()) });
-        if index == 0 {
-            let there = names().join(", ");
-            return Err(Failure::usage(format!("no network device {name:?}"), format!("there are: {there}")).into());
-        }
-        if !matches!(request(name, libc::SIOCGIFHWADDR)?.hardware(), libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK) {
+        let mut route = Route::open().context("netlink")?;
+        let links = route.links().context("the list of devices")?;
+        let Some(link) = links.iter().find(|link| link.name == name) else { return Err(missing(name, &links).into()) };
+        Self::of(&mut route, link)
+    }
+
+    /// The device that the kernel told of.
+    pub(crate) fn of(route: &mut Route, link: &Link) -> Result<Self> {
+        let name = &link.name;
+        if !carries_ethernet(link) {
             let advice = "watch the device below it, on which the tunnel packets leave";
             return Err(Failure::usage(format!("{name} carries no Ethernet frames"), advice).into());
         }
-        let mtu = request(name, libc::SIOCGIFMTU)?.mtu();
-        Ok(Self { name: name.to_owned(), index, mtu, addresses: addresses(name)? })
-    }
-
-    /// The device that owns the default route, or the only one that is not the loopback.
-    pub fn default_route() -> Result<Self> {
-        let routes = fs::read_to_string("/proc/thread-self/net/route").context("/proc/thread-self/net/route")?;
-        let by_route = routes.lines().skip(1).find_map(|line| {
-            let mut fields = line.split_whitespace();
-            let name = fields.next()?;
-            (fields.next()? == "00000000").then(|| name.to_owned())
-        });
-        let mut others = names().into_iter().filter(|name| name != "lo");
-        let only = || others.next().filter(|_| others.next().is_none());
-        match by_route.or_else(only) {
-            Some(name) => Self::named(&name),
-            None => Err(Failure::usage("no default route tells which device to watch", "name it: --iface NAME").into()),
-        }
+        let addresses = route.addresses(link.index).with_context(|| format!("the addresses of {name}"))?;
+        Ok(Self { name: name.clone(), index: link.index, mtu: link.mtu, addresses })
     }
 }
 
-/// The names of all devices.
-pub fn names() -> Vec<String> {
-    let text = fs::read_to_string("/proc/thread-self/net/dev").unwrap_or_default();
-    text.lines().skip(2).filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect()
+/// Whether frames of this device begin with an Ethernet header.
+pub(crate) fn carries_ethernet(link: &Link) -> bool {
+    matches!(link.hardware, libc::ARPHRD_ETHER | libc::ARPHRD_LOOPBACK)
+}
+
+/// That there is no such device.
+pub(crate) fn missing(name: &str, links: &[Link]) -> Failure {
+    let there: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
+    Failure::usage(format!("no network device {name:?}"), format!("there are: {}", there.join(", ")))
+}
+
+/// The name of the device that owns the default route, or of the only one that is not the loopback.
+pub(crate) fn default_route(links: &[Link]) -> Result<String> {
+    let routes = fs::read_to_string("/proc/thread-self/net/route").context("/proc/thread-self/net/route")?;
+    let by_route = routes.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_whitespace();
+        let name = fields.next()?;
+        (fields.next()? == "00000000").then(|| name.to_owned())
+    });
+    let mut others = links.iter().filter(|link| link.name != "lo");
+    let only = || others.next().filter(|_| others.next().is_none()).map(|link| link.name.clone());
+    by_route
+        .or_else(only)
+        .ok_or_else(|| Failure::usage("no default route tells which device to watch", "name it: --iface NAME").into())
 }
 
 /// The name of the device with this index.
@@ -71,82 +85,28 @@ pub fn name_of(index: u32) -> Option<String> {
     (!found.is_null()).then(|| unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned())
 }
 
-/// The kernel's answer to a question about a device.
-struct Answer(libc::ifreq);
-
-impl Answer {
-    fn mtu(&self) -> u32 {
-        // SAFETY: the answer to SIOCGIFMTU is an integer; any bits are one.
-        unsafe { self.0.ifr_ifru.ifru_mtu }.unsigned_abs()
-    }
-
-    /// Kind of the hardware (ARPHRD).
-    fn hardware(&self) -> u16 {
-        // SAFETY: the answer to SIOCGIFHWADDR is an address, whose family is an integer; any bits are one.
-        unsafe { self.0.ifr_ifru.ifru_hwaddr.sa_family }
-    }
-}
-
-fn request(name: &str, question: libc::Ioctl) -> Result<Answer> {
-    // SAFETY: all zero is a valid request.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from as libc::c_char;
-    }
-    // SAFETY: a socket is opened, asked and closed; the request outlives the call.
-    let result = unsafe {
-        let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
-        let result = libc::ioctl(socket, question, &raw mut request);
-        libc::close(socket);
-        result
-    };
-    if result != 0 {
-        return Err(std::io::Error::last_os_error()).with_context(|| format!("the properties of {name}"));
-    }
-    Ok(Answer(request))
-}
-
-fn addresses(name: &str) -> Result<Vec<IpAddr>> {
-    let mut first = ptr::null_mut();
-    // SAFETY: the function fills the pointer with a list that is freed below.
-    if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
-        return Err(std::io::Error::last_os_error()).with_context(|| format!("the addresses of {name}"));
-    }
-    let (mut found, mut next) = (Vec::new(), first);
-    while !next.is_null() {
-        // SAFETY: the list's entries are valid until it is freed.
-        let entry = unsafe { &*next };
-        // SAFETY: the name is a C string.
-        if unsafe { CStr::from_ptr(entry.ifa_name) }.to_bytes() == name.as_bytes() {
-            found.extend(address(entry.ifa_addr));
+/// Two of `chosen`, by name, of which one lies upon the other, so that both would see the same packets: a bond and a part of it, a
+/// VLAN and its parent.
+pub(crate) fn overlap(links: &[Link], chosen: &[u32]) -> Option<[String; 2]> {
+    let by_index = |index: u32| links.iter().find(|link| link.index == index);
+    for upper in chosen.iter().filter_map(|index| by_index(*index)) {
+        let below = |link: &Link| upper.lower == Some(link.index) || link.master == Some(upper.index);
+        let mut reached: Vec<u32> = vec![upper.index];
+        let mut next: Vec<&Link> = links.iter().filter(|link| below(link)).collect();
+        while let Some(lower) = next.pop() {
+            if reached.contains(&lower.index) {
+                continue;
+            }
+            if chosen.contains(&lower.index) {
+                return Some([upper.name.clone(), lower.name.clone()]);
+            }
+            reached.push(lower.index);
+            next.extend(
+                links.iter().filter(|link| lower.lower == Some(link.index) || link.master == Some(lower.index)),
+            );
         }
-        next = entry.ifa_next;
     }
-    // SAFETY: the list came from getifaddrs and is freed once.
-    unsafe { libc::freeifaddrs(first) };
-    Ok(found)
-}
-
-fn address(address: *const libc::sockaddr) -> Option<IpAddr> {
-    if address.is_null() {
-        return None;
-    }
-    // SAFETY: the family says which struct stands there.
-    let ip = match i32::from(unsafe { (*address).sa_family }) {
-        libc::AF_INET => {
-            // SAFETY: as above.
-            let inner = unsafe { (*address.cast::<libc::sockaddr_in>()).sin_addr.s_addr };
-            IpAddr::V4(Ipv4Addr::from(u32::from_be(inner)))
-        }
-        libc::AF_INET6 => {
-            // SAFETY: as above.
-            let inner = unsafe { (*address.cast::<libc::sockaddr_in6>()).sin6_addr.s6_addr };
-            IpAddr::V6(Ipv6Addr::from(inner))
-        }
-        _ => return None,
-    };
-    let is_link_local = matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-    (!is_link_local).then_some(ip)
+    None
 }
 
 #[cfg(test)]
@@ -166,5 +126,25 @@ mod tests {
             let error = Device::named(name).unwrap_err().to_string();
             assert!(error.contains("there are: lo") || error.contains(", lo"), "{error}");
         }
+    }
+
+    #[test]
+    fn devices_that_lie_upon_each_other_overlap() {
+        let link = |index, name: &str| Link { index, name: name.to_owned(), ..Link::default() };
+        let links = [
+            link(1, "lo"),
+            Link { master: Some(4), ..link(2, "eth0") },
+            Link { master: Some(4), ..link(3, "eth1") },
+            link(4, "bond0"),
+            Link { lower: Some(4), ..link(5, "bond0.7") },
+            link(6, "eth2"),
+        ];
+        assert_eq!(overlap(&links, &[2, 3, 6]), None);
+        assert_eq!(overlap(&links, &[2, 4]), Some(["bond0".to_owned(), "eth0".to_owned()]));
+        assert_eq!(overlap(&links, &[5, 6, 3]), Some(["bond0.7".to_owned(), "eth1".to_owned()]));
+        assert_eq!(overlap(&links, &[5]), None);
+        // Bad news from the kernel must not make this run for ever.
+        let ring = [Link { lower: Some(2), ..link(1, "a") }, Link { lower: Some(1), ..link(2, "b") }, link(3, "c")];
+        assert_eq!(overlap(&ring, &[1, 3]), None);
     }
 }

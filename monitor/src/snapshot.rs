@@ -21,6 +21,9 @@ pub struct Snapshot {
     pub interval_seconds: f64,
     /// Name of the device.
     pub device: String,
+    /// The part of the time in which no program was attached to it; of a capture there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blind_seconds: Option<f64>,
     /// Each VNI that is told apart.
     pub vnis: Vec<Vni>,
     /// Each peer that is told apart.

@@ -20,13 +20,11 @@ pub(crate) struct Sniffer {
 const MOST: usize = 10_000;
 
 impl Sniffer {
-    /// Begins to listen for packets to a UDP port.
+    /// A socket for packets to a UDP port, which does not hear any before [`Sniffer::listen`].
     pub(crate) fn new(port: u16) -> io::Result<Self> {
-        let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
         // SAFETY: opens a socket; the result is checked before it is owned.
-        let socket = unsafe {
-            libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, protocol)
-        };
+        let socket =
+            unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0) };
         if socket < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -48,6 +46,18 @@ impl Sniffer {
             return Err(io::Error::last_os_error());
         }
         Ok(Self { socket })
+    }
+
+    /// Begins to listen; needs no right any more.
+    pub(crate) fn listen(&self) -> io::Result<()> {
+        // SAFETY: all zero is a valid address.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+        let length = size_of::<libc::sockaddr_ll>() as u32;
+        // SAFETY: the address outlives the call and has the length that is given.
+        let result = unsafe { libc::bind(self.socket.as_raw_fd(), (&raw const address).cast(), length) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
     /// Returns the device that carried most of the packets since the start, if any carried one.

@@ -1,5 +1,6 @@
 //! What people read on a terminal.
 
+pub(crate) mod device;
 pub(crate) mod overhead;
 pub(crate) mod report;
 mod units;

@@ -1,31 +1,43 @@
-//! Watching devices: attach, read, report, detach.
+//! Watching devices: attach, read, follow them, report, detach.
 
+mod hint;
+mod life;
 mod overhead;
 mod pace;
+mod roster;
 mod session;
 mod signals;
+mod watched;
 
+use std::sync::mpsc;
 use std::time::Duration;
 use std::{fs, thread};
 
 use anyhow::{Context, Result};
-use monitor_common::count::DEVICES;
+use caps::{Capability, CapsHashSet};
+use tokio::time::Instant;
 
+use crate::aggregate::Limits;
 use crate::bpf::load::{processors, random_seed};
-use crate::bpf::{Features, Ingress, Kernel, Sizes};
-use crate::cli::{Cli, Common};
+use crate::bpf::{Attachment, Kernel, Sizes};
+use crate::cli::Cli;
 use crate::demo::{Demo, Fault};
-use crate::device::Device;
+use crate::device::{Device, Pattern};
 use crate::export::json::{self, Start, StartDevice};
 use crate::failure::{Failure, is_privileged};
+use crate::netlink::{Link, Route};
 use crate::output::Printer;
+use crate::privileges;
+use crate::sniff::Sniffer;
+use life::Life;
+use roster::Change;
 use session::Session;
 use signals::Signals;
+use watched::Watched;
 
 /// Watches the devices that the command line names.
 pub(crate) fn devices(cli: &Cli) -> Result<()> {
-    let devices = resolve(&cli.iface)?;
-    watch(&devices, cli.ingress, &cli.common, &mut Printer::new(cli.common.output))
+    watch(&cli.iface, cli, &mut Printer::new(cli.common.output))
 }
 
 /// Makes the demo's tunnel and watches its first node.
@@ -35,62 +47,94 @@ pub(crate) fn demo(cli: &Cli, fault: Fault) -> Result<()> {
     }
     let demo = Demo::start(fault)?;
     eprintln!("{}", demo.description());
-    // A thread of its own, so that the demo is torn down in the namespace where it was made.
+    // A thread of its own, so that the demo is torn down in the namespace where it was made, with the rights for it.
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             demo.enter_node()?;
-            let device = Device::named("eth0")?;
-            watch(&[device], cli.ingress, &cli.common, &mut Printer::new(cli.common.output))
+            watch(&["eth0".to_owned()], cli, &mut Printer::new(cli.common.output))
         });
         watcher.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the watching thread ended by a panic")))
     })
 }
 
-fn resolve(names: &[String]) -> Result<Vec<Device>> {
-    let mut devices = Vec::<Device>::new();
-    for name in names {
-        let device = if name == "auto" { Device::default_route()? } else { Device::named(name)? };
-        if devices.iter().any(|other| other.index == device.index) {
-            continue;
+fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
+    let options = &cli.common;
+    if options.ports.len() > 4 {
+        return Err(Failure::usage("more than four ports", "give --port at most four times").into());
+    }
+    let mut route = Route::open().context("netlink")?;
+    let links = route.links().context("the list of devices")?;
+    let wanted = roster::wanted(names, &links)?;
+    let limits = Limits { max_vnis: options.max_vnis as usize, max_peers: options.max_peers as usize };
+    let mut devices = resolve(&wanted, &links, &mut route, limits)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the event loop")?;
+    // Before anything is attached: a signal from now on ends the run in order, and leaves no filter behind.
+    let signals = runtime.block_on(async { Signals::new() })?;
+    let life = runtime.block_on(async { Life::new(wanted, cli.ingress, limits, cli.exit_on_loss) })?;
+    let sizes = Sizes::new(options.max_vnis, options.max_peers, options.max_flows, processors()?);
+    let mut kernel = Kernel::load(&options.ports, sizes, random_seed()?)?;
+    for device in &mut devices {
+        let attachment = kernel.attach(&device.device, cli.ingress)?;
+        device.attached(attachment, Instant::now());
+    }
+    kernel.begin(random_seed()?)?;
+    let sniffer = Sniffer::new(options.ports.first().copied().unwrap_or_default()).ok();
+    let capabilities = privileges::reduce(needed(&kernel), || kernel.works())?;
+    let start = start(&kernel, &devices, capabilities);
+    printer.text(&greeting(&start, options.interval))?;
+    printer.record(json::START, &start)?;
+    let session = Session::new(kernel, devices, life, sniffer, options)?;
+    runtime.block_on(session.run(signals, options, printer))
+}
+
+/// The devices that are wanted and there; an obstacle to one is an error now, and later is told.
+fn resolve(wanted: &[Pattern], links: &[Link], route: &mut Route, limits: Limits) -> Result<Vec<Watched>> {
+    let (mut devices, mut indexes) = (Vec::new(), Vec::new());
+    for change in roster::changes(wanted, &[], links) {
+        let Change::New(pattern, link) = change else { continue };
+        if let Some(obstacle) = roster::obstacle(links, &indexes, link) {
+            return Err(obstacle.into());
         }
-        let clash = devices.iter().find(|other| other.index % DEVICES == device.index % DEVICES);
-        if let Some(other) = clash {
-            let cause = format!("{} and {} cannot be watched by one tunmon", other.name, device.name);
-            let advice = format!("their indexes are alike modulo {DEVICES}; start a second tunmon for one of them");
-            return Err(Failure::usage(cause, advice).into());
-        }
-        devices.push(device);
+        indexes.push(link.index);
+        devices.push(Watched::new(pattern.clone(), Device::of(route, link)?, limits));
     }
     Ok(devices)
 }
 
-fn watch(devices: &[Device], ingress: Ingress, options: &Common, printer: &mut Printer) -> Result<()> {
-    if options.ports.len() > 4 {
-        return Err(Failure::usage("more than four ports", "give --port at most four times").into());
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the event loop")?;
-    // Before anything is attached: a signal from now on ends the run in order, and leaves no filter behind.
-    let signals = runtime.block_on(async { Signals::new() })?;
-    let sizes = Sizes::new(options.max_vnis, options.max_peers, options.max_flows, processors()?);
-    let mut kernel = Kernel::load(&options.ports, sizes, random_seed()?)?;
-    let attachments = devices.iter().map(|device| kernel.attach(device, ingress)).collect::<Result<Vec<_>>>()?;
-    kernel.begin(random_seed()?)?;
-    let start = Start {
-        version: env!("CARGO_PKG_VERSION"),
-        kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
-        features: Features::probe(&kernel),
-        table_bytes: sizes.bytes(),
-        tunnels_max: sizes.tunnels,
-        flows_max: sizes.buckets * 2,
-        devices: attachments.iter().map(start_device).collect(),
-    };
-    printer.text(&greeting(&start, options.interval))?;
-    printer.record(json::START, &start)?;
-    let session = Session::new(kernel, attachments, options)?;
-    runtime.block_on(session.run(signals, options, printer))
+/// Rights that attaching to a device takes at any time on this kernel.
+fn needed(kernel: &Kernel) -> CapsHashSet {
+    if kernel.features.tcx { CapsHashSet::new() } else { [Capability::CAP_NET_ADMIN].into() }
 }
 
-fn start_device(attachment: &crate::bpf::Attachment) -> StartDevice {
+/// How long detaching may take; a driver under load may be slow, and closing a link waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Detaches; does not wait for ever.
+fn detach(attachments: Vec<Attachment>) {
+    let (done, is_done) = mpsc::channel();
+    thread::spawn(move || {
+        drop(attachments);
+        let _ = done.send(());
+    });
+    if is_done.recv_timeout(PATIENCE).is_err() {
+        tracing::warn!("detaching takes more than {PATIENCE:?}; the kernel goes on with it");
+    }
+}
+
+fn start(kernel: &Kernel, devices: &[Watched], capabilities: Vec<String>) -> Start {
+    Start {
+        version: env!("CARGO_PKG_VERSION"),
+        kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+        features: kernel.features,
+        capabilities,
+        table_bytes: kernel.sizes.bytes(),
+        tunnels_max: kernel.sizes.tunnels,
+        flows_max: kernel.sizes.buckets * 2,
+        devices: devices.iter().filter_map(|device| device.attachment.as_ref()).map(start_device).collect(),
+    }
+}
+
+fn start_device(attachment: &Attachment) -> StartDevice {
     StartDevice {
         device: attachment.device.name.clone(),
         addresses: attachment.device.addresses.clone(),
@@ -113,6 +157,9 @@ fn greeting(start: &Start, interval: Duration) -> String {
     }
     for line in start.features.degraded() {
         text += &format!("  this kernel has {line}\n");
+    }
+    if !start.capabilities.is_empty() {
+        text += &format!("  keeps {}, without which this kernel attaches nothing\n", start.capabilities.join(", "));
     }
     text += &format!(
         "  room for {} tunnels and {} flows in {} MiB\n",

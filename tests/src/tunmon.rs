@@ -76,11 +76,18 @@ pub fn binary() -> Result<PathBuf> {
 impl Tunmon {
     /// Watches `device` in `namespace`; `arguments` are split at blanks.
     pub fn start(namespace: &Namespace, device: &str, arguments: &str) -> Result<Self> {
+        Self::start_by(namespace, "", device, arguments)
+    }
+
+    /// The same, started by another program: the words of `wrapper`.
+    pub fn start_by(namespace: &Namespace, wrapper: &str, device: &str, arguments: &str) -> Result<Self> {
         let scratch = Scratch::create("tunmon")?;
         let stderr = File::create(scratch.path().join("stderr")).context("cannot create tunmon's log")?;
         let program = binary()?;
-        let mut command = namespace.command(program.to_str().context("the path of tunmon is not UTF-8")?);
-        command.args(["--iface", device, "-o", "json"]).args(arguments.split_whitespace());
+        let program = program.to_str().context("the path of tunmon is not UTF-8")?;
+        let mut words = wrapper.split_whitespace().chain([program]);
+        let mut command = namespace.command(words.next().context("no program")?);
+        command.args(words).args(["--iface", device, "-o", "json"]).args(arguments.split_whitespace());
         // As a service would set it: any number of runs on one machine, and none needs the port.
         command.env("TUNMON_NO_LISTEN", "true");
         let from = SystemTime::now();
@@ -105,11 +112,19 @@ impl Tunmon {
 
     /// Waits for a record that `matches`, among those already printed too.
     pub fn wait_for(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Result<&Value> {
+        self.wait_for_nth(what, 1, matches)
+    }
+
+    /// The same, for the one of this number among those that match, from 1.
+    pub fn wait_for_nth(&mut self, what: &str, number: usize, matches: impl Fn(&Value) -> bool) -> Result<&Value> {
         let deadline = Instant::now() + PATIENCE;
-        let mut next = 0;
+        let (mut next, mut left) = (0, number);
         loop {
-            if let Some(found) = self.records[next..].iter().position(&matches) {
-                return Ok(&self.records[next + found]);
+            for (index, _) in self.records.iter().enumerate().skip(next).filter(|(_, record)| matches(record)) {
+                left -= 1;
+                if left == 0 {
+                    return Ok(&self.records[index]);
+                }
             }
             next = self.records.len();
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -131,6 +146,15 @@ impl Tunmon {
     pub fn stop(mut self) -> Result<Report> {
         let from = SystemTime::now();
         self.process.signal(libc::SIGINT).with_context(|| self.stderr())?;
+        self.end(from)
+    }
+
+    /// Waits until it ends by itself, and gathers the rest.
+    pub fn wait(self) -> Result<Report> {
+        self.end(SystemTime::now())
+    }
+
+    fn end(mut self, from: SystemTime) -> Result<Report> {
         let status = self.process.wait(PATIENCE)?;
         let stopped = Span { from, to: SystemTime::now() };
         let mut records = std::mem::take(&mut self.records);

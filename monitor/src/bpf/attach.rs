@@ -1,20 +1,25 @@
-//! Attaches the programs to a device, by bpf_link, in the order native XDP, TCX, clsact; detaches on drop.
+//! Attaches the programs to a device: native XDP, TCX, clsact, in this order; detaches on drop.
+//!
+//! XDP and TCX are attached by bpf_links and nothing else: a link cannot be replaced by others, and goes with its owner.
+//! (aya falls back to netlink attachments, which neither hold nor go.)
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, anyhow};
-use aya::programs::links::FdLink;
-use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcAttachType, TcHandle, qdisc_add_clsact};
-use aya::programs::{LinkOrder, ProgramError, SchedClassifier, Xdp, XdpMode};
 use clap::ValueEnum;
 
-use super::Kernel;
-use super::features::has_tcx;
-use crate::device::Device;
+use super::clsact::Clsact;
+use super::syscall::{self, Hook};
+use super::{Kernel, load};
+use crate::device::{Device, Facts};
 use crate::failure::Failure;
+use crate::netlink::{Parent, Route};
 
 /// How received packets are to be seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Ingress {
-    /// Native XDP, else TC.
+    /// Native XDP where it is known to disturb nothing, else TC.
     #[default]
     Auto,
     /// Native XDP, nothing else.
@@ -35,112 +40,141 @@ pub struct Attachment {
     pub egress: &'static str,
     /// Why a better hook was passed over, if one was.
     pub refused: Vec<String>,
-    _links: [Link; 2],
+    links: Vec<OwnedFd>,
+    clsact: Option<Clsact>,
 }
 
-#[expect(dead_code, reason = "held for what dropping them does")]
-enum Link {
-    Xdp(FdLink),
-    Tc(SchedClassifierLink),
-}
+impl Attachment {
+    /// Whether everything is still attached: nobody has detached it, and the device is there, in whichever namespace.
+    pub fn is_alive(&mut self) -> bool {
+        let index = self.device.index;
+        let is_linked = |link: &OwnedFd| syscall::link_info(link.as_fd()).is_ok_and(|info| info.device == index);
+        self.links.iter().all(is_linked)
+            && self.clsact.as_mut().is_none_or(|clsact| clsact.is_alive().unwrap_or_default())
+    }
 
-/// Priority of our filters where there is no TCX: late, away from those that agents fight over.
-const PRIORITY: u16 = 49_081;
+    /// A rung of the ladder below the last one that could be taken.
+    fn tc(&mut self, kernel: &Kernel, name: &str, hook: Hook, parent: Parent) -> Result<&'static str> {
+        let device = &self.device;
+        if kernel.features.tcx {
+            let link = kernel.link(name, device, hook).map_err(|error| explain_tcx(device, error))?;
+            self.links.push(link);
+            return Ok("tcx");
+        }
+        if self.clsact.is_none() {
+            let ours = ["tunmon_tc_rx", "tunmon_tc_tx"].map(|name| kernel.identity(name));
+            let ours = ours.into_iter().collect::<Result<Vec<_>>>()?;
+            self.clsact = Some(Clsact::new(device, &ours)?);
+        }
+        let clsact = self.clsact.as_mut().context("clsact")?;
+        let program = kernel.identity(name)?;
+        let hung = clsact.hang(parent, &program, kernel.descriptor(name)?);
+        hung.with_context(|| format!("a filter in clsact of {}", device.name))?;
+        Ok("clsact")
+    }
+}
 
 impl Kernel {
     /// Attaches both hooks to `device`.
-    pub fn attach(&mut self, device: &Device, ingress: Ingress) -> Result<Attachment> {
-        let mut refused = Vec::new();
-        let (rx, ingress) = match ingress {
-            Ingress::Auto => match self.attach_xdp(device, XdpMode::Driver) {
-                Ok(link) => (link, "xdp"),
+    pub fn attach(&self, device: &Device, ingress: Ingress) -> Result<Attachment> {
+        let (links, refused) = (Vec::new(), Vec::new());
+        let mut attachment =
+            Attachment { device: device.clone(), ingress: "", egress: "", refused, links, clsact: None };
+        attachment.ingress = match ingress {
+            Ingress::Auto => match self.native_xdp(device, true) {
+                Ok(link) => {
+                    attachment.links.push(link);
+                    "xdp"
+                }
+                Err(error) if error.is::<Failure>() => return Err(error),
                 Err(error) => {
-                    refused.push(format!("xdp: {error:#}"));
-                    self.attach_tc(device, "tunmon_tc_rx", TcAttachType::Ingress)?
+                    attachment.refused.push(format!("xdp: {error:#}"));
+                    attachment.tc(self, "tunmon_tc_rx", Hook::TcxIngress, Parent::Ingress)?
                 }
             },
-            Ingress::Xdp => (self.attach_xdp(device, XdpMode::Driver).map_err(refuse(device))?, "xdp"),
-            Ingress::XdpGeneric => (self.attach_xdp(device, XdpMode::Skb).map_err(refuse(device))?, "xdp-generic"),
-            Ingress::Tc => self.attach_tc(device, "tunmon_tc_rx", TcAttachType::Ingress)?,
-        };
-        let (tx, egress) = self.attach_tc(device, "tunmon_tc_tx", TcAttachType::Egress)?;
-        Ok(Attachment { device: device.clone(), ingress, egress, refused, _links: [rx, tx] })
-    }
-
-    fn attach_xdp(&mut self, device: &Device, mode: XdpMode) -> Result<Link> {
-        match self.attach_xdp_program("tunmon_xdp", device, mode) {
-            // Packets of this MTU may not fit into one buffer, which each driver says with an error of its own. Never
-            // with generic XDP: it panics some kernels.
-            Err(error) if mode == XdpMode::Driver && self.has_frags && device.mtu > ONE_BUFFER => {
-                self.attach_xdp_program("tunmon_xdp_frag", device, mode).map_err(|_| error)
+            Ingress::Xdp => {
+                attachment.links.push(self.native_xdp(device, false).map_err(|error| refuse(device, error))?);
+                "xdp"
             }
-            result => result,
-        }
+            Ingress::XdpGeneric => {
+                // Never for packets in several buffers: that panics some kernels.
+                let link = self.link("tunmon_xdp", device, Hook::GenericXdp);
+                attachment.links.push(link.map_err(|error| refuse(device, explain_xdp(device, &error)))?);
+                "xdp-generic"
+            }
+            Ingress::Tc => attachment.tc(self, "tunmon_tc_rx", Hook::TcxIngress, Parent::Ingress)?,
+        };
+        attachment.egress = attachment.tc(self, "tunmon_tc_tx", Hook::TcxEgress, Parent::Egress)?;
+        Ok(attachment)
     }
 
-    fn attach_xdp_program(&mut self, name: &str, device: &Device, mode: XdpMode) -> Result<Link> {
-        let program: &mut Xdp = self.program_mut(name)?.try_into()?;
-        let id = program.attach_to_if_index(device.index, mode).map_err(|error| explain_xdp(device, error))?;
-        let link = program.take_link(id)?;
-        // aya falls back to a netlink attachment, which would outlive us and could be replaced by anybody.
-        let link =
-            FdLink::try_from(link).map_err(|_| anyhow!("{} takes no bpf_link for XDP in this mode", device.name))?;
-        Ok(Link::Xdp(link))
+    /// Attaches native XDP, if it is known to be safe or if not `only_safe`.
+    fn native_xdp(&self, device: &Device, only_safe: bool) -> Result<OwnedFd> {
+        let links = Route::open().and_then(|mut route| route.links()).context("the list of devices")?;
+        let link = links.iter().find(|link| link.index == device.index);
+        let link = link.with_context(|| format!("{} is gone", device.name))?;
+        let facts = Facts::of(link, name_of_program);
+        let processors = u32::try_from(load::processors()?).unwrap_or(u32::MAX);
+        let verdict = if only_safe { facts.native_xdp(self.features.xdp_frags, processors) } else { facts.free() };
+        verdict.map_err(|reason| anyhow!(reason))?;
+        let one = |name| self.link(name, device, Hook::NativeXdp).map_err(|error| explain_xdp(device, &error));
+        if link.mtu <= facts.one_buffer() || !self.features.xdp_frags {
+            return one("tunmon_xdp");
+        }
+        // Drivers take the variant for several buffers or do not, and one of another name may do without.
+        one("tunmon_xdp_frag").or_else(|error| one("tunmon_xdp").map_err(|_| error))
     }
 
-    fn attach_tc(&mut self, device: &Device, name: &str, hook: TcAttachType) -> Result<(Link, &'static str)> {
-        let program: &mut SchedClassifier = self.program_mut(name)?.try_into()?;
-        if has_tcx() {
-            let options = TcAttachOptions::TcxOrder(LinkOrder::first());
-            let id = program
-                .attach_with_options(&device.name, hook, options)
-                .with_context(|| format!("attaching to TCX of {}", device.name))?;
-            return Ok((Link::Tc(program.take_link(id)?), "tcx"));
-        }
-        // It may be there already, ours or not: either way the filter finds its place.
-        let _ = qdisc_add_clsact(&device.name);
-        let options = NlOptions { priority: PRIORITY, handle: TcHandle::new(0, 0x6081), ..NlOptions::default() };
-        let id = program
-            .attach_with_options(&device.name, hook, TcAttachOptions::Netlink(options))
-            .map_err(|error| explain_clsact(device, error))?;
-        Ok((Link::Tc(program.take_link(id)?), "clsact"))
+    /// Whether the calling thread may read the maps and attach programs, tried with a device that is not there.
+    pub(crate) fn works(&self) -> bool {
+        let may = |error: &io::Error| error.raw_os_error() != Some(libc::EPERM);
+        let nowhere = Device { name: String::new(), index: i32::MAX.cast_unsigned(), mtu: 0, addresses: Vec::new() };
+        let is_read = self.totals(nowhere.index).is_ok();
+        is_read && self.link("tunmon_xdp", &nowhere, Hook::NativeXdp).map_or_else(|error| may(&error), |_| true)
+    }
+
+    fn link(&self, name: &str, device: &Device, hook: Hook) -> io::Result<OwnedFd> {
+        let program = self.descriptor(name).map_err(|error| io::Error::other(format!("{error:#}")))?;
+        syscall::link_create(program, device.index, hook)
     }
 }
 
-fn explain_xdp(device: &Device, error: ProgramError) -> anyhow::Error {
-    let ProgramError::SyscallError(call) = &error else { return anyhow!("{error}") };
+/// Name of a program of others; only root may ask.
+fn name_of_program(id: u32) -> Option<String> {
+    let program = aya::programs::loaded_programs().flatten().find(|program| program.id() == id)?;
+    program.name_as_str().map(ToOwned::to_owned)
+}
+
+fn explain_xdp(device: &Device, error: &io::Error) -> anyhow::Error {
     let name = &device.name;
-    match call.io_error.raw_os_error() {
-        Some(libc::EBUSY | libc::EEXIST) => anyhow!("another XDP program is attached to {name}"),
+    match error.raw_os_error() {
+        Some(libc::EBUSY) => anyhow!("another XDP program is attached to {name}"),
+        Some(libc::EEXIST) => {
+            anyhow!("another XDP program is attached to {name} in the other mode, or to a device above it")
+        }
         Some(libc::EOPNOTSUPP) => anyhow!("the driver of {name} has no native XDP"),
         Some(libc::ERANGE) => anyhow!("native XDP does not fit the MTU {} of {name}", device.mtu),
+        Some(libc::EINVAL) => {
+            anyhow!("the driver of {name} takes no XDP with MTU {} and its other settings", device.mtu)
+        }
+        Some(libc::ENOMEM) => anyhow!("{name} has no queues or memory left for XDP"),
         Some(libc::EPERM) => Failure::privilege().into(),
-        _ => anyhow!("{}", call.io_error),
+        _ => anyhow!("{error}"),
     }
 }
 
-fn explain_clsact(device: &Device, error: ProgramError) -> anyhow::Error {
-    let name = &device.name;
-    let error = anyhow::Error::new(error).context(format!("attaching to clsact of {name}"));
-    // aya wraps the errno of netlink in several errors; only the last one's words name it.
-    if !format!("{error:#}").contains("File exists") {
+fn explain_tcx(device: &Device, error: io::Error) -> anyhow::Error {
+    match error.raw_os_error() {
+        Some(libc::EPERM) => Failure::privilege().into(),
+        Some(libc::ENODEV) => anyhow!("{} is gone", device.name),
+        _ => anyhow::Error::new(error).context(format!("attaching to TCX of {}", device.name)),
+    }
+}
+
+fn refuse(device: &Device, error: anyhow::Error) -> anyhow::Error {
+    if error.is::<Failure>() {
         return error;
     }
-    let advice =
-        format!("of a tunmon that was killed or still runs; end it, or: tc filter del dev {name} … pref {PRIORITY}");
-    Failure::kernel(format!("a filter with our priority {PRIORITY} is in clsact of {name}"), advice).into()
-}
-
-/// An MTU up to which every driver with native XDP takes programs that see one buffer.
-const ONE_BUFFER: u32 = 1500;
-
-fn refuse(device: &Device) -> impl Fn(anyhow::Error) -> anyhow::Error {
-    let name = device.name.clone();
-    move |error| {
-        if error.is::<Failure>() {
-            return error;
-        }
-        let advice = "use --ingress auto, which falls back to TC, or --ingress tc";
-        Failure::kernel(format!("XDP cannot be attached to {name}: {error:#}"), advice).into()
-    }
+    let advice = "use --ingress auto, which falls back to TC, or --ingress tc";
+    Failure::kernel(format!("XDP cannot be attached to {}: {error:#}", device.name), advice).into()
 }

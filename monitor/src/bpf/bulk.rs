@@ -4,20 +4,16 @@
 //! second needs neither: one call gives all keys of a hash map, and one call those values of a per-processor array that
 //! lie close together (Linux 5.13; before, each costs a call).
 
-use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::AsFd as _;
 
 use anyhow::{Context, Result, bail, ensure};
 use aya::maps::{Map, MapData};
 use zerocopy::FromBytes;
 
 use super::load;
+use super::syscall::{MAP_LOOKUP, MAP_LOOKUP_BATCH, address, call, number};
 
-/// Commands of bpf(2).
-const LOOKUP: libc::c_long = 1;
-const LOOKUP_BATCH: libc::c_long = 24;
-
-/// What bpf(2) is given for [`LOOKUP`]; addresses are as wide everywhere.
+/// What bpf(2) is given for [`MAP_LOOKUP`]; addresses are as wide everywhere.
 #[derive(Default)]
 #[repr(C)]
 struct One {
@@ -28,7 +24,7 @@ struct One {
     flags: u64,
 }
 
-/// What bpf(2) is given for [`LOOKUP_BATCH`]; `behind` and `end` point to positions, of arrays to indexes.
+/// What bpf(2) is given for [`MAP_LOOKUP_BATCH`]; `behind` and `end` point to positions, of arrays to indexes.
 #[derive(Default)]
 #[repr(C)]
 struct Batch {
@@ -56,7 +52,7 @@ pub(super) fn keys(map: &Map, most: u32) -> Result<Vec<u32>> {
     };
     // SAFETY: the kernel writes at most `count` keys of four bytes and values of one, which have room, and a position
     // of four bytes; all of it outlives the call.
-    match unsafe { call(LOOKUP_BATCH, &mut batch) } {
+    match unsafe { call(MAP_LOOKUP_BATCH, &mut batch) } {
         // That there are no more is said by an error.
         Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error.into()),
         _ => keys.truncate(batch.count as usize),
@@ -125,7 +121,8 @@ impl<'a, T: FromBytes + Copy + Default> PerProcessor<'a, T> {
         let mut one = One { map: descriptor(self.map), key, value, ..One::default() };
         // SAFETY: the kernel reads a key of four bytes and writes one value for each possible processor, for which there
         // is room, of the size that was checked when this was made; any bytes are a `T`.
-        Ok(unsafe { call(LOOKUP, &mut one) }?)
+        unsafe { call(MAP_LOOKUP, &mut one) }?;
+        Ok(())
     }
 
     /// Reads everything from `first` to `last`; says whether the kernel can.
@@ -141,30 +138,15 @@ impl<'a, T: FromBytes + Copy + Default> PerProcessor<'a, T> {
             ..Batch::default()
         };
         // SAFETY: as for `one`; `run` sees to it that there is room for all from `first` to `last`.
-        match unsafe { call(LOOKUP_BATCH, &mut batch) } {
+        match unsafe { call(MAP_LOOKUP_BATCH, &mut batch) } {
             Err(error) if matches!(error.raw_os_error(), Some(ENOTSUPP | libc::EINVAL)) => self.has_batches = false,
-            result => result?,
+            result => drop(result?),
         }
         ensure!(!self.has_batches || batch.count == last - first + 1, "it ends before its last tunnel");
         Ok(self.has_batches)
     }
 }
 
-fn address<T>(pointer: *const T) -> u64 {
-    pointer.expose_provenance() as u64
-}
-
 fn descriptor(map: &MapData) -> u32 {
-    map.fd().as_fd().as_raw_fd().cast_unsigned()
-}
-
-/// Calls bpf(2).
-///
-/// # Safety
-///
-/// What `attributes` point to has to be as the command wants it.
-unsafe fn call<T>(command: libc::c_long, attributes: &mut T) -> io::Result<()> {
-    // SAFETY: the kernel reads and writes `attributes` in its size; the rest is the caller's word.
-    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<T>()) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    number(map.fd().as_fd())
 }

@@ -44,7 +44,7 @@ impl Kernel {
             Direction::Tx => &["tunmon_tc_tx"],
         };
         let mut sum = Cost::default();
-        for name in entries.iter().filter(|name| self.has_frags || **name != "tunmon_xdp_frag") {
+        for name in entries.iter().filter(|name| self.features.xdp_frags || **name != "tunmon_xdp_frag") {
             let program = self.ebpf.program(name).with_context(|| format!("program {name}"))?;
             let info = program.info().with_context(|| format!("what program {name} cost"))?;
             sum = sum.plus(&Cost { runs: info.run_count(), time: info.run_time() });

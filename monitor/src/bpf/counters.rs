@@ -1,7 +1,7 @@
 //! Counts out of the per-processor maps, summed over all processors.
 
 use anyhow::{Context, Result};
-use aya::maps::Array;
+use aya::maps::{Array, PerCpuValues};
 use monitor_common::count::{Counters, DEVICES, Totals};
 use monitor_common::tunnel::Tunnel;
 
@@ -71,5 +71,35 @@ impl Kernel {
             tracked.push(Tracked { slot: *slot as u16, tunnel: *tunnel, counters: Counters::default() });
         }
         Ok(tracked)
+    }
+
+    /// Goes on with the counts of a device under another index, before anything is attached to it. No program may be
+    /// attached to the device of the old index any more.
+    pub fn rebind(&mut self, before: u32, now: u32) -> Result<()> {
+        let [from, to] = [before, now].map(|device| device & (DEVICES - 1));
+        if from != to {
+            let mut sums = Vec::new();
+            for (old, new) in self.totals.get(&from, 0)?.iter().zip(self.totals.get(&to, 0)?.iter()) {
+                let mut sum = new.0;
+                sum.merge(&old.0);
+                sums.push(Plain(sum));
+            }
+            let none = vec![Plain(Totals::default()); sums.len()];
+            self.totals.set(to, PerCpuValues::try_from(sums)?, 0).context("map TOTALS")?;
+            self.totals.set(from, PerCpuValues::try_from(none)?, 0).context("map TOTALS")?;
+        }
+        let slots = bulk::keys(self.ebpf.map("CLAIMS").context("map CLAIMS")?, self.sizes.tunnels)?;
+        let map = self.ebpf.map_mut("TUNNELS").context("map TUNNELS")?;
+        let mut tunnels = Array::<_, Plain<Tunnel>>::try_from(map).context("map TUNNELS")?;
+        let mut known = self.known.borrow_mut();
+        for slot in slots {
+            let tunnel = tunnels.get(&slot, 0).context("map TUNNELS")?.0;
+            if tunnel.device() == before && !tunnel.is_free() {
+                let tunnel = tunnel.through(now);
+                tunnels.set(slot, Plain(tunnel), 0).context("map TUNNELS")?;
+                *known.get_mut(slot as usize).context("a slot beyond map TUNNELS")? = tunnel;
+            }
+        }
+        Ok(())
     }
 }

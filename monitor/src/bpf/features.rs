@@ -6,8 +6,6 @@ use aya::programs::SchedClassifier;
 use aya::programs::tc::TcAttachType;
 use serde::Serialize;
 
-use super::Kernel;
-
 /// Features that differ between the kernels that tunmon runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Features {
@@ -21,9 +19,9 @@ pub struct Features {
 }
 
 impl Features {
-    /// The features of the kernel that has loaded the programs.
-    pub fn probe(kernel: &Kernel) -> Self {
-        Self { tcx: has_tcx(), xdp_frags: kernel.has_frags, drop_reasons: drop_reasons() }
+    /// The features of this kernel; whether it has taken the programs for packets in several buffers is known by then.
+    pub(super) fn probe(xdp_frags: bool) -> Self {
+        Self { tcx: has_tcx(), xdp_frags, drop_reasons: drop_reasons() }
     }
 
     /// What is done in place of what is missing, a line for each.
@@ -37,7 +35,7 @@ impl Features {
 }
 
 /// Every network namespace has a loopback device; kernels without TCX do not know the question.
-pub(super) fn has_tcx() -> bool {
+fn has_tcx() -> bool {
     SchedClassifier::query_tcx("lo", TcAttachType::Ingress).is_ok()
 }
 

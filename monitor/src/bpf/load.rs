@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, PerCpuArray, ProgramArray};
@@ -15,11 +16,22 @@ use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::geneve::Ports;
 
 use super::plain::Plain;
-use super::{Sizes, rings};
+use super::{Features, Sizes, rings};
 use crate::failure::{Failure, is_privileged};
 
 /// The object that build.rs compiled.
 pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tunmon"));
+
+/// What the kernel knows a program by.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    /// Its whole name.
+    pub(super) name: String,
+    /// Its id.
+    pub(super) id: u32,
+    /// Hash of its instructions.
+    pub(super) tag: [u8; 8],
+}
 
 /// The loaded programs and their maps.
 pub struct Kernel {
@@ -29,8 +41,8 @@ pub struct Kernel {
     pub(super) known: RefCell<Vec<Tunnel>>,
     #[cfg(feature = "diagnostics")]
     diagnostics: super::diagnostics::Reader,
-    /// Says whether the variants for packets in several buffers were loaded (kernel 5.18).
-    pub has_frags: bool,
+    /// What this kernel has of that which not all have.
+    pub features: Features,
     /// Sizes of the tables.
     pub sizes: Sizes,
 }
@@ -82,7 +94,7 @@ impl Kernel {
             #[cfg(feature = "diagnostics")]
             diagnostics: super::diagnostics::reader(&mut ebpf)?,
             ebpf,
-            has_frags,
+            features: Features::probe(has_frags),
             sizes,
         })
     }
@@ -103,6 +115,19 @@ impl Kernel {
     /// The loaded programs by name.
     pub fn programs(&self) -> impl Iterator<Item = (&str, &Program)> {
         self.ebpf.programs()
+    }
+
+    /// What the kernel knows a loaded program by.
+    pub(super) fn identity(&self, name: &str) -> Result<Identity> {
+        let info = self.ebpf.program(name).with_context(|| format!("program {name} is not in the object"))?.info();
+        let info = info.with_context(|| format!("program {name}"))?;
+        Ok(Identity { name: name.to_owned(), id: info.id(), tag: info.tag().to_ne_bytes() })
+    }
+
+    /// The descriptor of a loaded program.
+    pub(super) fn descriptor(&self, name: &str) -> Result<BorrowedFd<'_>> {
+        let program = self.ebpf.program(name).with_context(|| format!("program {name} is not in the object"))?;
+        Ok(program.fd().with_context(|| format!("program {name}"))?.as_fd())
     }
 
     /// A loaded program by name.

@@ -12,6 +12,8 @@ use crate::snapshot::Snapshot;
 
 /// Schema of the first line.
 pub const START: &str = "tunmon.start/v1";
+/// Schema of what becomes of a device.
+pub const DEVICE: &str = "tunmon.device/v1";
 /// Schema of a report.
 pub const INTERVAL: &str = "tunmon.interval/v1";
 /// Schema of a raw event.
@@ -40,6 +42,8 @@ pub struct Start {
     pub kernel: String,
     /// What it has of that which not all kernels have.
     pub features: Features,
+    /// Rights that are kept, because this kernel asks for them when a device comes back.
+    pub capabilities: Vec<String>,
     /// Memory of the kernel's tables.
     pub table_bytes: usize,
     /// Tunnels (device, local address, peer, VNI) that have room in them.
@@ -65,6 +69,30 @@ pub struct StartDevice {
     pub egress: &'static str,
     /// Better hooks that were passed over, with the reason.
     pub refused: Vec<String>,
+}
+
+/// What has become of a device.
+#[derive(Serialize)]
+pub struct DeviceChange<'a> {
+    /// Its name, before it was renamed.
+    pub device: &'a str,
+    /// `lost`, `attached`, `refused`, `renamed` or `resized`.
+    pub state: &'static str,
+    /// Why, or to what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'a str>,
+    /// Its MTU.
+    pub mtu_bytes: u32,
+    /// Hook of received packets, while one is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<&'static str>,
+    /// Hook of transmitted packets, while one is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress: Option<&'static str>,
+    /// Better hooks that were passed over, with the reason.
+    pub refused: &'a [String],
+    /// The time since the start in which nothing was seen of it.
+    pub blind_seconds: f64,
 }
 
 /// The last line: the whole run in the shape of an interval, and the findings.

@@ -1,4 +1,4 @@
-//! One run of watching: an event loop over timers and signals.
+//! One run of watching: an event loop over timers, signals and what becomes of the devices.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use monitor_common::frame::UNTRACKED;
 use monitor_common::tunnel::Tunnel;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
+use super::life::Life;
 use super::overhead::Meter;
 use super::pace::Pace;
 use super::signals::Signals;
-use crate::aggregate::{Aggregate, Limits};
+use super::watched::Watched;
+use crate::bpf::Kernel;
 use crate::bpf::events::Events;
-use crate::bpf::{Attachment, Kernel};
 use crate::cli::Common;
-use crate::counts::ByKind;
-use crate::device;
 use crate::export::json;
+use crate::failure::Failure;
 use crate::output::Printer;
 use crate::snapshot::Snapshot;
 use crate::sniff::Sniffer;
@@ -27,44 +27,45 @@ use crate::ui;
 
 /// Everything that one run holds.
 pub(super) struct Session {
-    kernel: Kernel,
+    pub(super) kernel: Kernel,
     events: Events,
-    tunnels: HashMap<u16, Tunnel>,
-    devices: Vec<Watched>,
-    port: u16,
+    pub(super) tunnels: HashMap<u16, Tunnel>,
+    pub(super) devices: Vec<Watched>,
+    pub(super) life: Life,
+    pub(super) port: u16,
+    prints_events: bool,
     started: Instant,
     reported: Instant,
-    sniffer: Option<Sniffer>,
+    pub(super) sniffer: Option<Sniffer>,
     meter: Meter,
 }
 
-struct Watched {
-    attachment: Option<Attachment>,
-    name: String,
-    index: u32,
-    is_gone: bool,
-    aggregate: Aggregate,
-    consumed: ByKind,
-}
-
 impl Session {
-    /// A run over `attachments`.
-    pub(super) fn new(mut kernel: Kernel, attachments: Vec<Attachment>, options: &Common) -> Result<Self> {
-        let limits = Limits { max_vnis: options.max_vnis as usize, max_peers: options.max_peers as usize };
-        let watched = |attachment: Attachment| Watched {
-            name: attachment.device.name.clone(),
-            index: attachment.device.index,
-            is_gone: false,
-            aggregate: Aggregate::new(&attachment.device.name, attachment.device.mtu, limits),
-            consumed: ByKind::default(),
-            attachment: Some(attachment),
-        };
+    /// A run over `devices`; `sniffer` hears where there is traffic when they have none.
+    pub(super) fn new(
+        mut kernel: Kernel,
+        devices: Vec<Watched>,
+        life: Life,
+        sniffer: Option<Sniffer>,
+        options: &Common,
+    ) -> Result<Self> {
         let events = kernel.take_events()?;
-        let devices = attachments.into_iter().map(watched).collect();
         let port = options.ports.first().copied().unwrap_or_default();
         let (now, meter) = (std::time::Instant::now().into(), Meter::new(&kernel)?);
-        let (tunnels, sniffer) = (HashMap::new(), None);
-        Ok(Self { kernel, events, tunnels, devices, port, started: now, reported: now, sniffer, meter })
+        let (tunnels, prints_events) = (HashMap::new(), options.events);
+        Ok(Self {
+            kernel,
+            events,
+            tunnels,
+            devices,
+            life,
+            port,
+            prints_events,
+            started: now,
+            reported: now,
+            sniffer,
+            meter,
+        })
     }
 
     /// Watches until the time is up or a signal comes; then detaches and sums up.
@@ -74,14 +75,18 @@ impl Session {
         report.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let end = self.started + options.duration.unwrap_or(Duration::from_secs(u32::MAX.into()));
         let (listen, hint) = (self.started + Duration::from_secs(1), self.started + Duration::from_secs(2));
-        let (mut is_listening, mut is_hinted) = (false, false);
-        loop {
+        let (mut is_listening, mut is_hinted, mut is_over) = (false, false, false);
+        while !is_over {
             tokio::select! {
                 () = sleep_until(pace.next) => {
-                    let has_found = self.drain(options.events, printer)?;
+                    let has_found = self.drain(printer)?;
                     pace.looked(Instant::now(), has_found);
                 }
                 _ = report.tick() => self.report(printer)?,
+                result = self.life.is_due() => {
+                    result?;
+                    is_over = self.look(printer)?;
+                }
                 () = sleep_until(listen), if !is_listening => {
                     is_listening = true;
                     self.listen()?;
@@ -94,18 +99,24 @@ impl Session {
                 () = signals.received() => break,
             }
         }
-        self.finish(options, printer).await
+        self.finish(printer).await?;
+        if is_over {
+            Err(Failure::runtime("a watched device is gone", "--exit-on-loss ends the run then").into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes all events that are there; says whether there were any.
-    fn drain(&mut self, is_printed: bool, printer: &mut Printer) -> Result<bool> {
-        let Self { kernel, events, tunnels, devices, .. } = self;
+    pub(super) fn drain(&mut self, printer: &mut Printer) -> Result<bool> {
+        let Self { kernel, events, tunnels, devices, prints_events: is_printed, .. } = self;
+        let is_printed = *is_printed;
         kernel.log();
         let offset = if is_printed { boot_time() } else { Timestamp::UNIX_EPOCH };
         let mut result = Ok(());
         let taken = events.drain(|event| {
             let head = event.head();
-            let Some(device) = devices.iter_mut().find(|device| device.index == head.device) else { return };
+            let Some(device) = devices.iter_mut().find(|device| device.device.index == head.device) else { return };
             device.consumed[usize::from(head.kind)].deliver();
             let tunnel = if head.tunnel == UNTRACKED { None } else { resolve(kernel, tunnels, head.tunnel) };
             if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
@@ -113,7 +124,7 @@ impl Session {
             }
             if is_printed && result.is_ok() {
                 let at = offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
-                let body = json::Event::new(event, &device.name, tunnel.as_ref());
+                let body = json::Event::new(event, &device.device.name, tunnel.as_ref());
                 result = printer.record_at(json::EVENT, at, body);
             }
         });
@@ -130,13 +141,10 @@ impl Session {
         self.reported = now;
         let overhead = self.meter.interval(&self.kernel, self.seen()?)?;
         for device in &mut self.devices {
-            if !device.is_gone && device::name_of(device.index).is_none() {
-                device.is_gone = true;
-                eprintln!("{} is gone; what was counted stays, and nothing is added", device.name);
-            }
-            let counts = self.kernel.counts(device.index)?.settled();
+            let counts = self.kernel.counts(device.device.index)?.settled();
             let snapshot = device.aggregate.interval(&counts, &device.consumed, seconds);
-            printer.interval(&Snapshot { overhead: Some(overhead), ..snapshot })?;
+            let blind_seconds = Some(device.blind.interval(now).as_secs_f64());
+            printer.interval(&Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot })?;
         }
         Ok(())
     }
@@ -145,58 +153,19 @@ impl Session {
     fn seen(&self) -> Result<u64> {
         let mut seen = 0;
         for device in &self.devices {
-            seen += self.kernel.counts(device.index)?.totals.classes.as_flattened().iter().sum::<u64>();
+            seen += self.kernel.counts(device.device.index)?.totals.classes.as_flattened().iter().sum::<u64>();
         }
         Ok(seen)
     }
 
-    /// Says whether any device has seen a tunnel packet.
-    fn has_traffic(&self) -> Result<bool> {
-        let mut seen = 0;
-        for device in &self.devices {
-            let totals = self.kernel.counts(device.index)?.totals;
-            seen += totals.classes.iter().flat_map(|classes| &classes[1..]).sum::<u64>();
-        }
-        Ok(seen != 0)
-    }
-
-    /// Begins to listen on all devices, when the watched ones carry nothing.
-    fn listen(&mut self) -> Result<()> {
-        if !self.has_traffic()? {
-            self.sniffer = Sniffer::new(self.port).ok();
-        }
-        Ok(())
-    }
-
-    /// Says that there is no traffic, and where there is some.
-    fn hint(&mut self) -> Result<()> {
-        let sniffer = self.sniffer.take();
-        if self.has_traffic()? {
-            return Ok(());
-        }
-        let names: Vec<&str> = self.devices.iter().map(|device| device.name.as_str()).collect();
-        let names = names.join(",");
-        let mut other = 0;
-        for device in &self.devices {
-            other += self.kernel.totals(device.index)?.classes.iter().map(|classes| classes[0]).sum::<u64>();
-        }
-        eprintln!("no tunnel packets (UDP {}) on {names} in 2 s; other packets there: {other}", self.port);
-        match sniffer.and_then(|sniffer| sniffer.busiest()) {
-            Some(busiest) if busiest != names => {
-                eprintln!("  {busiest} carries tunnel packets; try: tunmon --iface {busiest}");
-            }
-            _ => eprintln!("  no other device of this network namespace carries any now; going on"),
-        }
-        Ok(())
-    }
-
     /// Detaches, reads what is left, and sums up.
-    async fn finish(mut self, options: &Common, printer: &mut Printer) -> Result<()> {
-        self.devices.iter_mut().for_each(|device| device.attachment = None);
+    async fn finish(&mut self, printer: &mut Printer) -> Result<()> {
+        let ended = Instant::now();
+        super::detach(self.devices.iter_mut().filter_map(|device| device.attachment.take()).collect());
         let seconds = self.started.elapsed().as_secs_f64();
         let patience = Instant::now() + Duration::from_secs(1);
         loop {
-            self.drain(options.events, printer)?;
+            self.drain(printer)?;
             if self.is_drained()? || Instant::now() > patience {
                 break;
             }
@@ -204,9 +173,10 @@ impl Session {
         }
         let overhead = self.meter.whole(&self.kernel, self.seen()?)?;
         for device in &mut self.devices {
-            let counts = self.kernel.counts_with_histograms(device.index)?;
+            let counts = self.kernel.counts_with_histograms(device.device.index)?;
             let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);
-            printer.summary(&Snapshot { overhead: Some(overhead), ..snapshot })?;
+            let blind_seconds = Some(device.blind.whole(ended).as_secs_f64());
+            printer.summary(&Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot })?;
         }
         printer.text(&ui::overhead::text(&overhead))
     }
@@ -214,7 +184,7 @@ impl Session {
     /// Says whether every event that was submitted has been read.
     fn is_drained(&self) -> Result<bool> {
         for device in &self.devices {
-            let totals = self.kernel.totals(device.index)?;
+            let totals = self.kernel.totals(device.device.index)?;
             let mut kinds = totals.events.iter().zip(&device.consumed);
             if kinds.any(|(outcome, consumed)| outcome.submitted != consumed.consumed) {
                 return Ok(false);

@@ -11,6 +11,9 @@ use crate::oracle::{Counts, Tally, Way};
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Summary {
+    pub device: String,
+    /// The time in which no program was attached.
+    pub blind_seconds: Option<f64>,
     pub vnis: Vec<VniRow>,
     pub peers: Vec<PeerRow>,
     #[serde(default)]

@@ -1,0 +1,165 @@
+//! The commands of bpf(2) that aya does not give as they are needed here: links that never become anything else, pins,
+//! and many values at a time.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Commands (linux/bpf.h).
+pub(super) const MAP_LOOKUP: libc::c_long = 1;
+pub(super) const MAP_LOOKUP_BATCH: libc::c_long = 24;
+const OBJECT_PIN: libc::c_long = 6;
+const OBJECT_GET: libc::c_long = 7;
+const OBJECT_INFO: libc::c_long = 15;
+const LINK_CREATE: libc::c_long = 28;
+const LINK_UPDATE: libc::c_long = 29;
+
+/// In front of all other programs.
+const BEFORE: u32 = 1 << 3;
+/// In the driver, or behind it (linux/if_link.h).
+const XDP_SKB: u32 = 1 << 1;
+const XDP_DRIVER: u32 = 1 << 2;
+
+/// The hook of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hook {
+    /// XDP in the driver.
+    NativeXdp,
+    /// XDP behind the driver.
+    GenericXdp,
+    /// Received packets at TC, in front of all other programs.
+    TcxIngress,
+    /// Transmitted packets at TC, in front of all other programs.
+    TcxEgress,
+}
+
+impl Hook {
+    /// Attach type and flags.
+    fn words(self) -> (u32, u32) {
+        match self {
+            Self::NativeXdp => (37, XDP_DRIVER),
+            Self::GenericXdp => (37, XDP_SKB),
+            Self::TcxIngress => (46, BEFORE),
+            Self::TcxEgress => (47, BEFORE),
+        }
+    }
+}
+
+#[derive(Default)]
+#[repr(C)]
+struct LinkCreate {
+    program: u32,
+    device: u32,
+    attach_type: u32,
+    flags: u32,
+    relative: u32,
+    reserved: u32,
+    revision: u64,
+}
+
+#[derive(Default)]
+#[repr(C)]
+struct LinkUpdate {
+    link: u32,
+    program: u32,
+    flags: u32,
+    expected: u32,
+}
+
+#[derive(Default)]
+#[repr(C)]
+struct Object {
+    path: u64,
+    descriptor: u32,
+    flags: u32,
+}
+
+#[derive(Default)]
+#[repr(C)]
+struct Info {
+    descriptor: u32,
+    length: u32,
+    info: u64,
+}
+
+/// What the kernel tells of a link; the first words of struct bpf_link_info, as they are for XDP and TCX.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct LinkInfo {
+    kind: u32,
+    id: u32,
+    /// Id of its program.
+    pub(super) program: u32,
+    reserved: u32,
+    /// Index of its device; 0: the device is gone, or somebody has detached the link.
+    pub(super) device: u32,
+    reserved_too: u32,
+}
+
+/// Attaches a program to a device. The link is the attachment: it goes when its last descriptor or pin does.
+pub(super) fn link_create(program: BorrowedFd<'_>, device: u32, hook: Hook) -> io::Result<OwnedFd> {
+    let (attach_type, flags) = hook.words();
+    let mut attributes = LinkCreate { program: number(program), device, attach_type, flags, ..LinkCreate::default() };
+    // SAFETY: the attributes hold no addresses.
+    let descriptor = unsafe { call(LINK_CREATE, &mut attributes) }?;
+    // SAFETY: the kernel has just made the descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Puts another program into a link, without a gap.
+pub(super) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attributes = LinkUpdate { link: number(link), program: number(program), ..LinkUpdate::default() };
+    // SAFETY: the attributes hold no addresses.
+    unsafe { call(LINK_UPDATE, &mut attributes) }.map(drop)
+}
+
+/// What the kernel tells of a link.
+pub(super) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
+    let mut info = LinkInfo::default();
+    let length = size_of::<LinkInfo>() as u32;
+    let mut attributes = Info { descriptor: number(link), length, info: address(&raw mut info) };
+    // SAFETY: the kernel writes at most `length` bytes to `info`; any bytes are one.
+    unsafe { call(OBJECT_INFO, &mut attributes) }?;
+    Ok(info)
+}
+
+/// Gives a map, program or link a name in a BPF file system, which keeps it alive.
+pub(super) fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = Object { path: address(path.as_ptr()), descriptor: number(object), ..Object::default() };
+    // SAFETY: the path is a C string that outlives the call.
+    unsafe { call(OBJECT_PIN, &mut attributes) }.map(drop)
+}
+
+/// The map, program or link of a name in a BPF file system.
+pub(super) fn pinned(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = Object { path: address(path.as_ptr()), ..Object::default() };
+    // SAFETY: the path is a C string that outlives the call.
+    let descriptor = unsafe { call(OBJECT_GET, &mut attributes) }?;
+    // SAFETY: the kernel has just made the descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// An address as bpf(2) takes it.
+pub(super) fn address<T>(pointer: *const T) -> u64 {
+    pointer.expose_provenance() as u64
+}
+
+/// A descriptor as bpf(2) takes it.
+pub(super) fn number(descriptor: BorrowedFd<'_>) -> u32 {
+    descriptor.as_raw_fd().cast_unsigned()
+}
+
+/// Calls bpf(2); returns the descriptor that it gives, or 0.
+///
+/// # Safety
+///
+/// What `attributes` point to has to be as the command wants it.
+pub(super) unsafe fn call<T>(command: libc::c_long, attributes: &mut T) -> io::Result<i32> {
+    // SAFETY: the kernel reads and writes `attributes` in its size; the rest is the caller's word.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<T>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result as i32) }
+}

@@ -1,0 +1,11 @@
+//! The life of a run: its devices come and go, its rights are given up, its pins outlive it.
+//!
+//! They need root; without, they say `SKIPPED` and pass.
+
+#![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
+
+mod life {
+    mod devices;
+    mod rights;
+    mod support;
+}

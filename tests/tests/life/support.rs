@@ -1,0 +1,63 @@
+//! A cable between two namespaces, and what tunmon says of it.
+
+use serde_json::Value;
+use tests::frame::base_packets;
+use tests::netns::{self, End, Namespace};
+use tests::raw::{self, How};
+use tests::tunmon::{self, Summary, Tunmon};
+use tests::needs;
+
+/// Packets that are sent at a time.
+pub(super) const FEW: usize = 50;
+/// Their network.
+pub(super) const VNI: u32 = 100;
+
+/// Two namespaces with a cable `d0` between them.
+pub(super) struct Pair {
+    /// Where tunmon runs.
+    pub(super) near: Namespace,
+    /// Where packets come from.
+    pub(super) far: Namespace,
+}
+
+impl Pair {
+    /// Makes them, or says why not.
+    pub(super) fn create() -> Option<Self> {
+        let reason = needs::missing(&[needs::NETWORK]).or_else(|| tunmon::binary().err().map(|error| error.to_string()));
+        if let Some(reason) = reason {
+            needs::skip(&reason);
+            return None;
+        }
+        let [near, far] = ["near", "far"].map(|label| Namespace::create(label).unwrap());
+        for namespace in [&near, &far] {
+            namespace.sysctl(&[("ipv6/conf/default/disable_ipv6", "1")]).unwrap();
+        }
+        let pair = Self { near, far };
+        pair.join("d0");
+        Some(pair)
+    }
+
+    /// Makes a cable of this name on both sides.
+    pub(super) fn join(&self, device: &str) {
+        netns::veth(End::bare(&self.near, device), End::bare(&self.far, device), 1500).unwrap();
+    }
+
+    /// Sends tunnel packets to the watched end of a cable.
+    pub(super) fn send(&self, device: &str) {
+        let frame = base_packets().into_iter().find(|(name, _)| *name == "data_plain").unwrap().1;
+        raw::send(&self.far, device, &vec![frame; FEW], How::Whole).unwrap();
+    }
+}
+
+/// Waits until tunmon has said so many times that a device is in this state.
+pub(super) fn wait_for(tunmon: &mut Tunmon, device: &str, state: &str, times: usize) -> Value {
+    let is_it = |record: &Value| {
+        record["schema"] == "tunmon.device/v1" && record["device"] == device && record["state"] == state
+    };
+    tunmon.wait_for_nth(&format!("that {device} is {state}"), times, is_it).unwrap().clone()
+}
+
+/// All tunnel packets of a summary.
+pub(super) fn geneve(summary: &Summary) -> u64 {
+    summary.accounting.classes["geneve"]
+}
