@@ -25,6 +25,7 @@ Examples:
   sudo tunmon -i eth0,eth1 -o json --events   two devices, every record as a JSON line
   sudo tunmon demo --fault latency            a tunnel of its own, with 20 ms more each round trip
   tunmon read capture.pcapng --packets        the same analysis of a file, without privileges
+  sudo tunmon -i 'eth*' --pin                 count on while tunmon is restarted; ends with: sudo tunmon detach
 
 Exit codes: 0 done, also after Ctrl-C; 1 runtime error; 2 wrong usage; 4 missing privilege or kernel feature";
 
@@ -47,10 +48,25 @@ pub struct Cli {
     /// End with an error when a watched device goes away; without, tunmon waits for it to come back.
     #[arg(long, env = "TUNMON_EXIT_ON_LOSS", value_parser = FalseyValueParser::new(), global = true)]
     pub exit_on_loss: bool,
+    /// Stay attached when tunmon ends, and go on from there at the next start; links and maps are pinned in this
+    /// directory. Without, nothing stays.
+    #[arg(
+        long,
+        env = "TUNMON_PIN",
+        value_name = "DIR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = PINS,
+        global = true
+    )]
+    pub pin: Option<PathBuf>,
     /// Options of output and bounds.
     #[command(flatten)]
     pub common: Common,
 }
+
+/// Where pins are kept unless another directory is named.
+pub const PINS: &str = "/sys/fs/bpf/tunmon";
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Args)]
@@ -96,6 +112,8 @@ pub struct Common {
 pub enum Command {
     /// Analyse a capture (pcap or pcapng) in the same way, without privileges.
     Read(Read),
+    /// Remove what --pin keeps attached, and what a killed tunmon has left; tell what is still there.
+    Detach,
     /// Make a two-node tunnel with traffic in network namespaces, and watch it.
     Demo {
         /// What is wrong with the tunnel.

@@ -12,6 +12,7 @@ pub mod capture;
 pub mod cli;
 pub mod counts;
 pub mod demo;
+mod detach;
 pub mod device;
 pub mod export;
 pub mod failure;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         None => watch::devices(cli),
         Some(Command::Read(read)) => offline::read(read, &cli.common),
+        Some(Command::Detach) => detach::run(cli),
         Some(Command::Demo { fault }) => watch::demo(cli, *fault),
     }
 }

@@ -9,6 +9,7 @@ mod session;
 mod signals;
 mod watched;
 
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 use std::{fs, thread};
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::aggregate::Limits;
 use crate::bpf::load::{processors, random_seed};
-use crate::bpf::{Attachment, Kernel, Sizes};
+use crate::bpf::{Attachment, Ingress, Kernel, Pins, Sizes};
 use crate::cli::Cli;
 use crate::demo::{Demo, Fault};
 use crate::device::{Device, Pattern};
@@ -72,15 +73,14 @@ fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
     let signals = runtime.block_on(async { Signals::new() })?;
     let life = runtime.block_on(async { Life::new(wanted, cli.ingress, limits, cli.exit_on_loss) })?;
     let sizes = Sizes::new(options.max_vnis, options.max_peers, options.max_flows, processors()?);
-    let mut kernel = Kernel::load(&options.ports, sizes, random_seed()?)?;
-    for device in &mut devices {
-        let attachment = kernel.attach(&device.device, cli.ingress)?;
-        device.attached(attachment, Instant::now());
-    }
-    kernel.begin(random_seed()?)?;
+    let mut kernel = match &cli.pin {
+        Some(directory) => Kernel::load_pinned(&options.ports, sizes, Pins::open(directory)?)?,
+        None => Kernel::load(&options.ports, sizes, random_seed()?)?,
+    };
+    attach(&mut kernel, &mut devices, cli.ingress)?;
     let sniffer = Sniffer::new(options.ports.first().copied().unwrap_or_default()).ok();
     let capabilities = privileges::reduce(needed(&kernel), || kernel.works())?;
-    let start = start(&kernel, &devices, capabilities);
+    let start = start(&kernel, &devices, capabilities, cli.pin.clone());
     printer.text(&greeting(&start, options.interval))?;
     printer.record(json::START, &start)?;
     let session = Session::new(kernel, devices, life, sniffer, options)?;
@@ -101,6 +101,18 @@ fn resolve(wanted: &[Pattern], links: &[Link], route: &mut Route, limits: Limits
     Ok(devices)
 }
 
+/// Attaches to all devices; where an earlier run's links are, its counts go on.
+fn attach(kernel: &mut Kernel, devices: &mut [Watched], ingress: Ingress) -> Result<()> {
+    let all: Vec<Device> = devices.iter().map(|device| device.device.clone()).collect();
+    kernel.resume(&all)?;
+    for device in &mut *devices {
+        let attachment = kernel.attach(&device.device, ingress)?;
+        device.attached(attachment, Instant::now());
+    }
+    kernel.resumed()?;
+    kernel.begin(random_seed()?)
+}
+
 /// Rights that attaching to a device takes at any time on this kernel.
 fn needed(kernel: &Kernel) -> CapsHashSet {
     if kernel.features.tcx { CapsHashSet::new() } else { [Capability::CAP_NET_ADMIN].into() }
@@ -109,7 +121,7 @@ fn needed(kernel: &Kernel) -> CapsHashSet {
 /// How long detaching may take; a driver under load may be slow, and closing a link waits for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Detaches; does not wait for ever.
+/// Detaches, but what is pinned; does not wait for ever.
 fn detach(attachments: Vec<Attachment>) {
     let (done, is_done) = mpsc::channel();
     thread::spawn(move || {
@@ -121,12 +133,14 @@ fn detach(attachments: Vec<Attachment>) {
     }
 }
 
-fn start(kernel: &Kernel, devices: &[Watched], capabilities: Vec<String>) -> Start {
+fn start(kernel: &Kernel, devices: &[Watched], capabilities: Vec<String>, pins: Option<PathBuf>) -> Start {
     Start {
         version: env!("CARGO_PKG_VERSION"),
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
         features: kernel.features,
         capabilities,
+        pins,
+        resumed: kernel.is_resumed(),
         table_bytes: kernel.sizes.bytes(),
         tunnels_max: kernel.sizes.tunnels,
         flows_max: kernel.sizes.buckets * 2,
@@ -160,6 +174,11 @@ fn greeting(start: &Start, interval: Duration) -> String {
     }
     if !start.capabilities.is_empty() {
         text += &format!("  keeps {}, without which this kernel attaches nothing\n", start.capabilities.join(", "));
+    }
+    if let Some(pins) = &start.pins {
+        let counts =
+            if start.resumed == Some(true) { "the counts of an earlier run go on" } else { "counts begin now" };
+        text += &format!("  stays attached by pins in {}; {counts}\n", pins.display());
     }
     text += &format!(
         "  room for {} tunnels and {} flows in {} MiB\n",

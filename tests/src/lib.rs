@@ -9,6 +9,7 @@
 //! whole tunmon at full speed; none of them needs a laboratory.
 
 pub mod bench;
+pub mod bpffs;
 pub mod bytecode;
 pub mod cost;
 pub mod frame;

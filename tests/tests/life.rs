@@ -6,6 +6,7 @@
 
 mod life {
     mod devices;
+    mod pins;
     mod rights;
     mod support;
 }

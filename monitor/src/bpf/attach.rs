@@ -53,58 +53,100 @@ impl Attachment {
             && self.clsact.as_mut().is_none_or(|clsact| clsact.is_alive().unwrap_or_default())
     }
 
-    /// A rung of the ladder below the last one that could be taken.
+    /// Takes away the pins; what is left goes when this is dropped.
+    pub fn release(mut self, kernel: &Kernel) -> Result<Self> {
+        if let Some(clsact) = &mut self.clsact {
+            clsact.stays = false;
+        }
+        kernel.unpin(self.device.index)?;
+        Ok(self)
+    }
+
+    /// Says whether a clsact qdisc was made for the filters.
+    fn has_qdisc(&self) -> bool {
+        self.clsact.as_ref().is_some_and(|clsact| clsact.is_own)
+    }
+
+    /// The rung of the ladder below XDP, and the only one for transmitted packets.
     fn tc(&mut self, kernel: &Kernel, name: &str, hook: Hook, parent: Parent) -> Result<&'static str> {
         let device = &self.device;
         if kernel.features.tcx {
-            let link = kernel.link(name, device, hook).map_err(|error| explain_tcx(device, error))?;
+            let link = match kernel.adopt(device, hook)? {
+                Some(link) => link,
+                None => kernel.link(name, device, hook).map_err(|error| explain_tcx(device, error))?,
+            };
             self.links.push(link);
             return Ok("tcx");
         }
         if self.clsact.is_none() {
-            let ours = ["tunmon_tc_rx", "tunmon_tc_tx"].map(|name| kernel.identity(name));
-            let ours = ours.into_iter().collect::<Result<Vec<_>>>()?;
-            self.clsact = Some(Clsact::new(device, &ours)?);
+            self.clsact = Some(Clsact::new(device, &kernel.own_filters()?, kernel.is_pinned())?);
         }
         let clsact = self.clsact.as_mut().context("clsact")?;
-        let program = kernel.identity(name)?;
-        let hung = clsact.hang(parent, &program, kernel.descriptor(name)?);
+        let hung = clsact.hang(parent, &kernel.identity(name)?, kernel.descriptor(name)?);
         hung.with_context(|| format!("a filter in clsact of {}", device.name))?;
         Ok("clsact")
+    }
+
+    fn rx(&mut self, kernel: &Kernel, ingress: Ingress) -> Result<&'static str> {
+        let device = &self.device;
+        let (kept, others): (Vec<Hook>, Vec<Hook>) = RX.into_iter().partition(|hook| ingress.takes(*hook));
+        for hook in kept.into_iter().filter(|hook| *hook != Hook::TcxIngress) {
+            if let Some(link) = kernel.adopt(device, hook)? {
+                self.links.push(link);
+                return Ok(hook.name());
+            }
+        }
+        kernel.drop_pins(device, &others)?;
+        let link = match ingress {
+            Ingress::Auto if kernel.has_pin(device, Hook::TcxIngress) => None,
+            Ingress::Auto => match kernel.native_xdp(device, true) {
+                Err(error) if error.is::<Failure>() => return Err(error),
+                Err(error) => {
+                    self.refused.push(format!("xdp: {error:#}"));
+                    None
+                }
+                Ok(link) => Some((link, "xdp")),
+            },
+            Ingress::Xdp => Some((kernel.native_xdp(device, false).map_err(|error| refuse(device, error))?, "xdp")),
+            Ingress::XdpGeneric => {
+                // Never for packets in several buffers: that panics some kernels.
+                let link = kernel.link("tunmon_xdp", device, Hook::GenericXdp);
+                Some((link.map_err(|error| refuse(device, explain_xdp(device, error)))?, "xdp-generic"))
+            }
+            Ingress::Tc => None,
+        };
+        let Some((link, hook)) = link else {
+            return self.tc(kernel, "tunmon_tc_rx", Hook::TcxIngress, Parent::Ingress);
+        };
+        self.links.push(link);
+        Ok(hook)
+    }
+}
+
+/// Hooks of received packets.
+const RX: [Hook; 3] = [Hook::NativeXdp, Hook::GenericXdp, Hook::TcxIngress];
+
+impl Ingress {
+    /// Whether an earlier run's link to `hook` is as good as a new one.
+    fn takes(self, hook: Hook) -> bool {
+        match self {
+            Self::Auto => hook != Hook::GenericXdp,
+            Self::Xdp => hook == Hook::NativeXdp,
+            Self::XdpGeneric => hook == Hook::GenericXdp,
+            Self::Tc => hook == Hook::TcxIngress,
+        }
     }
 }
 
 impl Kernel {
-    /// Attaches both hooks to `device`.
-    pub fn attach(&self, device: &Device, ingress: Ingress) -> Result<Attachment> {
+    /// Attaches both hooks to `device`. Where links are pinned there, the programs in them are swapped, without a gap.
+    pub fn attach(&mut self, device: &Device, ingress: Ingress) -> Result<Attachment> {
         let (links, refused) = (Vec::new(), Vec::new());
         let mut attachment =
             Attachment { device: device.clone(), ingress: "", egress: "", refused, links, clsact: None };
-        attachment.ingress = match ingress {
-            Ingress::Auto => match self.native_xdp(device, true) {
-                Ok(link) => {
-                    attachment.links.push(link);
-                    "xdp"
-                }
-                Err(error) if error.is::<Failure>() => return Err(error),
-                Err(error) => {
-                    attachment.refused.push(format!("xdp: {error:#}"));
-                    attachment.tc(self, "tunmon_tc_rx", Hook::TcxIngress, Parent::Ingress)?
-                }
-            },
-            Ingress::Xdp => {
-                attachment.links.push(self.native_xdp(device, false).map_err(|error| refuse(device, error))?);
-                "xdp"
-            }
-            Ingress::XdpGeneric => {
-                // Never for packets in several buffers: that panics some kernels.
-                let link = self.link("tunmon_xdp", device, Hook::GenericXdp);
-                attachment.links.push(link.map_err(|error| refuse(device, explain_xdp(device, &error)))?);
-                "xdp-generic"
-            }
-            Ingress::Tc => attachment.tc(self, "tunmon_tc_rx", Hook::TcxIngress, Parent::Ingress)?,
-        };
+        attachment.ingress = attachment.rx(self, ingress)?;
         attachment.egress = attachment.tc(self, "tunmon_tc_tx", Hook::TcxEgress, Parent::Egress)?;
+        self.remember(&device.name, device.index, attachment.has_qdisc())?;
         Ok(attachment)
     }
 
@@ -117,7 +159,7 @@ impl Kernel {
         let processors = u32::try_from(load::processors()?).unwrap_or(u32::MAX);
         let verdict = if only_safe { facts.native_xdp(self.features.xdp_frags, processors) } else { facts.free() };
         verdict.map_err(|reason| anyhow!(reason))?;
-        let one = |name| self.link(name, device, Hook::NativeXdp).map_err(|error| explain_xdp(device, &error));
+        let one = |name| self.link(name, device, Hook::NativeXdp).map_err(|error| explain_xdp(device, error));
         if link.mtu <= facts.one_buffer() || !self.features.xdp_frags {
             return one("tunmon_xdp");
         }
@@ -127,15 +169,17 @@ impl Kernel {
 
     /// Whether the calling thread may read the maps and attach programs, tried with a device that is not there.
     pub(crate) fn works(&self) -> bool {
+        let Ok(program) = self.descriptor("tunmon_xdp") else { return false };
         let may = |error: &io::Error| error.raw_os_error() != Some(libc::EPERM);
-        let nowhere = Device { name: String::new(), index: i32::MAX.cast_unsigned(), mtu: 0, addresses: Vec::new() };
-        let is_read = self.totals(nowhere.index).is_ok();
-        is_read && self.link("tunmon_xdp", &nowhere, Hook::NativeXdp).map_or_else(|error| may(&error), |_| true)
+        let nowhere = i32::MAX.cast_unsigned();
+        let is_read = self.totals(nowhere).is_ok();
+        is_read && syscall::link_create(program, nowhere, Hook::NativeXdp).map_or_else(|error| may(&error), |_| true)
     }
 
-    fn link(&self, name: &str, device: &Device, hook: Hook) -> io::Result<OwnedFd> {
-        let program = self.descriptor(name).map_err(|error| io::Error::other(format!("{error:#}")))?;
-        syscall::link_create(program, device.index, hook)
+    fn link(&self, name: &str, device: &Device, hook: Hook) -> Result<OwnedFd> {
+        let link = syscall::link_create(self.descriptor(name)?, device.index, hook)?;
+        self.keep_link(&link, device, hook)?;
+        Ok(link)
     }
 }
 
@@ -145,9 +189,14 @@ fn name_of_program(id: u32) -> Option<String> {
     program.name_as_str().map(ToOwned::to_owned)
 }
 
-fn explain_xdp(device: &Device, error: &io::Error) -> anyhow::Error {
+/// The kernel's own error, if it is one.
+fn errno(error: &anyhow::Error) -> Option<i32> {
+    error.downcast_ref::<io::Error>()?.raw_os_error()
+}
+
+fn explain_xdp(device: &Device, error: anyhow::Error) -> anyhow::Error {
     let name = &device.name;
-    match error.raw_os_error() {
+    match errno(&error) {
         Some(libc::EBUSY) => anyhow!("another XDP program is attached to {name}"),
         Some(libc::EEXIST) => {
             anyhow!("another XDP program is attached to {name} in the other mode, or to a device above it")
@@ -159,15 +208,15 @@ fn explain_xdp(device: &Device, error: &io::Error) -> anyhow::Error {
         }
         Some(libc::ENOMEM) => anyhow!("{name} has no queues or memory left for XDP"),
         Some(libc::EPERM) => Failure::privilege().into(),
-        _ => anyhow!("{error}"),
+        _ => error,
     }
 }
 
-fn explain_tcx(device: &Device, error: io::Error) -> anyhow::Error {
-    match error.raw_os_error() {
+fn explain_tcx(device: &Device, error: anyhow::Error) -> anyhow::Error {
+    match errno(&error) {
         Some(libc::EPERM) => Failure::privilege().into(),
         Some(libc::ENODEV) => anyhow!("{} is gone", device.name),
-        _ => anyhow::Error::new(error).context(format!("attaching to TCX of {}", device.name)),
+        _ => error.context(format!("attaching to TCX of {}", device.name)),
     }
 }
 

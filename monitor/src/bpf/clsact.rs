@@ -23,6 +23,8 @@ const PRIORITY: u16 = 49_081;
 const SLOTS: u16 = 8;
 /// Handle of our filters.
 const HANDLE: u32 = 0x6081;
+/// Handle of those that stay when their run ends: nothing that a killed run has left.
+const PINNED_HANDLE: u32 = 0x6082;
 
 /// The filters of one run on one device; dropping it removes them.
 pub(super) struct Clsact {
@@ -31,15 +33,15 @@ pub(super) struct Clsact {
     priority: u16,
     hung: Vec<(Parent, u32)>,
     /// Whether the discipline was made for them.
-    is_own: bool,
+    pub(super) is_own: bool,
     /// Whether they stay when this is dropped.
-    stays: bool,
+    pub(super) stays: bool,
     _claim: UnixDatagram,
 }
 
 impl Clsact {
     /// Claims a place on `device`, and removes what a killed run has left there; `ours` are the programs that may have been left.
-    pub(super) fn new(device: &Device, ours: &[Identity]) -> Result<Self> {
+    pub(super) fn new(device: &Device, ours: &[Identity], stays: bool) -> Result<Self> {
         let mut route = Route::open().context("netlink")?;
         let is_own = match route.qdisc(device.index).with_context(|| format!("the disciplines of {}", device.name))? {
             Some(Qdisc::Clsact) => false,
@@ -50,7 +52,7 @@ impl Clsact {
             }
         };
         let mut clsact =
-            Self::claim(route, device.index, ours).with_context(|| format!("clsact of {}", device.name))?;
+            Self::claim(route, device.index, ours, stays).with_context(|| format!("clsact of {}", device.name))?;
         if let Some(clsact) = &mut clsact {
             clsact.is_own = is_own;
         }
@@ -62,14 +64,12 @@ impl Clsact {
         })
     }
 
-    fn claim(mut route: Route, index: u32, ours: &[Identity]) -> io::Result<Option<Self>> {
+    fn claim(mut route: Route, index: u32, ours: &[Identity], stays: bool) -> io::Result<Option<Self>> {
         for slot in 0..SLOTS {
-            let name = SocketAddr::from_abstract_name(format!("tunmon/clsact/{index}/{slot}"))?;
-            // A living run has it.
-            let Ok(claim) = UnixDatagram::bind_addr(&name) else { continue };
-            if is_free(&mut route, index, PRIORITY + slot, ours)? {
+            let Ok(claim) = claim(index, slot) else { continue };
+            if is_free(&mut route, index, PRIORITY + slot, ours, stays)? {
                 let (hung, priority) = (Vec::new(), PRIORITY + slot);
-                let clsact = Self { route, index, priority, hung, is_own: false, stays: false, _claim: claim };
+                let clsact = Self { route, index, priority, hung, is_own: false, stays, _claim: claim };
                 return Ok(Some(clsact));
             }
         }
@@ -80,10 +80,10 @@ impl Clsact {
     pub(super) fn hang(&mut self, parent: Parent, program: &Identity, file: BorrowedFd<'_>) -> io::Result<()> {
         let new = NewFilter {
             priority: self.priority,
-            handle: HANDLE,
+            handle: if self.stays { PINNED_HANDLE } else { HANDLE },
             name: &program.name,
             file: file.as_raw_fd(),
-            replaces: false,
+            replaces: self.stays,
         };
         self.route.add_filter(self.index, parent, &new)?;
         self.hung.push((parent, program.id));
@@ -102,7 +102,6 @@ impl Clsact {
     }
 
     fn remove(&mut self) -> io::Result<()> {
-        let mut others = 0;
         for parent in [Parent::Ingress, Parent::Egress] {
             let (_, filters) = self.route.filters(self.index, parent)?;
             let is_ours =
@@ -110,10 +109,9 @@ impl Clsact {
             for filter in filters.iter().filter(is_ours) {
                 self.route.delete_filter(self.index, parent, filter)?;
             }
-            others += self.route.filters(self.index, parent)?.0;
         }
         // Others may have come to hang filters on what was made for ours.
-        if self.is_own && others == 0 { self.route.delete_clsact(self.index) } else { Ok(()) }
+        if self.is_own { remove_qdisc(&mut self.route, self.index) } else { Ok(()) }
     }
 }
 
@@ -126,13 +124,17 @@ impl Drop for Clsact {
     }
 }
 
-/// Removes ours from a slot that is nobody's, and says whether nothing is there now.
-fn is_free(route: &mut Route, index: u32, priority: u16, ours: &[Identity]) -> io::Result<bool> {
+/// Removes what a killed run has left in a slot that is nobody's, and says whether the slot may be used now: nothing is
+/// there, or what an earlier run with the same pins has hung up for this one to replace.
+fn is_free(route: &mut Route, index: u32, priority: u16, ours: &[Identity], stays: bool) -> io::Result<bool> {
     let mut is_free = true;
     for parent in [Parent::Ingress, Parent::Egress] {
         for filter in route.filters(index, parent)?.1.iter().filter(|filter| filter.priority == priority) {
-            let is_left = ours.iter().any(|program| program.name == filter.name && program.tag == filter.tag);
-            if is_left && filter.handle == HANDLE {
+            let is_ours = ours.iter().any(|program| program.name == filter.name && program.tag == filter.tag);
+            if is_ours && stays && filter.handle == PINNED_HANDLE {
+                continue;
+            }
+            if is_ours && filter.handle == HANDLE {
                 tracing::info!(filter.name, priority, "removing what a killed run has left");
                 route.delete_filter(index, parent, filter)?;
             } else {
@@ -141,6 +143,29 @@ fn is_free(route: &mut Route, index: u32, priority: u16, ours: &[Identity]) -> i
         }
     }
     Ok(is_free)
+}
+
+/// Filters that are tunmon's and nobody's: those that pins keep, and those of runs that do not live any more.
+pub(super) fn left(route: &mut Route, index: u32, parent: Parent) -> io::Result<Vec<Filter>> {
+    let (_, mut filters) = route.filters(index, parent)?;
+    filters.retain(|filter| {
+        let slot = filter.priority.wrapping_sub(PRIORITY);
+        let is_ours = filter.name.starts_with("tunmon_tc_") && slot < SLOTS;
+        is_ours && (filter.handle == PINNED_HANDLE || filter.handle == HANDLE) && claim(index, slot).is_ok()
+    });
+    Ok(filters)
+}
+
+/// Removes the discipline if nothing hangs there.
+pub(super) fn remove_qdisc(route: &mut Route, index: u32) -> io::Result<()> {
+    let is_clsact = route.qdisc(index)? == Some(Qdisc::Clsact);
+    let others = route.filters(index, Parent::Ingress)?.0 + route.filters(index, Parent::Egress)?.0;
+    if is_clsact && others == 0 { route.delete_clsact(index) } else { Ok(()) }
+}
+
+/// Claims a slot; an error says that a living run has it.
+fn claim(index: u32, slot: u16) -> io::Result<UnixDatagram> {
+    UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(format!("tunmon/clsact/{index}/{slot}"))?)
 }
 
 fn foreign(device: &Device) -> Failure {

@@ -15,6 +15,8 @@ use monitor_common::histogram::RESERVED;
 use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::geneve::Ports;
 
+use super::pinned::Pinned;
+use super::pins::{self, Pins};
 use super::plain::Plain;
 use super::{Features, Sizes, rings};
 use crate::failure::{Failure, is_privileged};
@@ -45,6 +47,8 @@ pub struct Kernel {
     pub features: Features,
     /// Sizes of the tables.
     pub sizes: Sizes,
+    /// Where links and maps are pinned, if they are.
+    pub(super) pins: Option<Pinned>,
 }
 
 impl Kernel {
@@ -57,12 +61,28 @@ impl Kernel {
     /// As [`Kernel::load`], but loads a variant of [`OBJECT`], or unless `is_limited` sends each event that the ring
     /// buffers have room for. The daemon does neither.
     pub fn load_object(object: &[u8], ports: &[u16], sizes: Sizes, seed: u64, is_limited: bool) -> Result<Self> {
-        let ports = Ports::new(ports);
+        Self::load_from(object, Ports::new(ports), sizes, seed, is_limited, None)
+    }
+
+    /// As [`Kernel::load_object`]; with `pins`, the maps that they keep are taken from there, or made there.
+    pub(super) fn load_from(
+        object: &[u8],
+        ports: Ports,
+        sizes: Sizes,
+        seed: u64,
+        is_limited: bool,
+        pins: Option<&Pins>,
+    ) -> Result<Self> {
         let (first_port, unlimited) = (ports.first().to_be(), u32::from(!is_limited));
         let (pairs, pair_mask, flow_mask) = (sizes.tunnels / 2, sizes.tunnels / 2 - 1, sizes.buckets - 1);
         let mut loader = EbpfLoader::new();
         for kind in Kind::ALL {
             loader.map_max_entries(rings::map(kind), sizes.ring_bytes[kind as usize]);
+        }
+        if let Some(pins) = pins {
+            for map in pins::MAPS {
+                loader.map_pin_path(map, pins.map(map));
+            }
         }
         let mut ebpf = loader
             .override_global("PORTS", &ports.0, true)
@@ -96,6 +116,7 @@ impl Kernel {
             ebpf,
             features: Features::probe(has_frags),
             sizes,
+            pins: None,
         })
     }
 
@@ -121,7 +142,7 @@ impl Kernel {
     pub(super) fn identity(&self, name: &str) -> Result<Identity> {
         let info = self.ebpf.program(name).with_context(|| format!("program {name} is not in the object"))?.info();
         let info = info.with_context(|| format!("program {name}"))?;
-        Ok(Identity { name: name.to_owned(), id: info.id(), tag: info.tag().to_ne_bytes() })
+        Ok(Identity { name: name.to_owned(), id: info.id(), tag: info.tag().to_be_bytes() })
     }
 
     /// The descriptor of a loaded program.

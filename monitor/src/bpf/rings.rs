@@ -1,6 +1,12 @@
 //! The ring buffers, one for each kind of events: their maps, and how much room they need.
 
-use monitor_common::event::Kind;
+use std::io;
+use std::os::fd::AsFd as _;
+
+use aya::maps::MapData;
+use monitor_common::event::{Fragment, IcmpError, Kind, Rtt};
+
+use super::syscall;
 
 /// The map of a kind's ring.
 pub(super) fn map(kind: Kind) -> &'static str {
@@ -9,6 +15,25 @@ pub(super) fn map(kind: Kind) -> &'static str {
         Kind::Fragment => "FRAGMENT_EVENTS",
         Kind::IcmpError => "ICMP_EVENTS",
     }
+}
+
+/// Length of a kind's records, with their headers.
+fn record(kind: Kind) -> u64 {
+    let event = match kind {
+        Kind::Rtt => size_of::<Rtt>(),
+        Kind::Fragment => size_of::<Fragment>(),
+        Kind::IcmpError => size_of::<IcmpError>(),
+    };
+    (8 + event).next_multiple_of(8) as u64
+}
+
+/// Records that were ever written to a kind's ring, and those that were read: the positions of its writer and its reader
+/// only grow, and every record has the same length.
+pub(super) fn written_and_read(kind: Kind, ring: &MapData) -> io::Result<[u64; 2]> {
+    // SAFETY: asks for a number.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+    let position = |offset| syscall::first_word(ring.fd().as_fd(), page, offset);
+    Ok([position(page)?, position(0)?].map(|position| position / record(kind)))
 }
 
 /// Bytes for each processor: it may send 16 events of a kind in 2^20 ns, so 1237 in the longest time between two looks

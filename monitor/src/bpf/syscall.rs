@@ -36,6 +36,19 @@ pub(super) enum Hook {
 }
 
 impl Hook {
+    /// All hooks.
+    pub(super) const ALL: [Self; 4] = [Self::NativeXdp, Self::GenericXdp, Self::TcxIngress, Self::TcxEgress];
+
+    /// Its name in pins.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::NativeXdp => "xdp",
+            Self::GenericXdp => "xdp-generic",
+            Self::TcxIngress => "tcx-rx",
+            Self::TcxEgress => "tcx-tx",
+        }
+    }
+
     /// Attach type and flags.
     fn words(self) -> (u32, u32) {
         match self {
@@ -98,6 +111,17 @@ pub(super) struct LinkInfo {
     reserved_too: u32,
 }
 
+/// What the kernel tells of a program; the first words of struct bpf_prog_info.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(super) struct ProgramInfo {
+    kind: u32,
+    /// Its id.
+    pub(super) id: u32,
+    /// Hash of its instructions.
+    pub(super) tag: [u8; 8],
+}
+
 /// Attaches a program to a device. The link is the attachment: it goes when its last descriptor or pin does.
 pub(super) fn link_create(program: BorrowedFd<'_>, device: u32, hook: Hook) -> io::Result<OwnedFd> {
     let (attach_type, flags) = hook.words();
@@ -118,11 +142,50 @@ pub(super) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::
 /// What the kernel tells of a link.
 pub(super) fn link_info(link: BorrowedFd<'_>) -> io::Result<LinkInfo> {
     let mut info = LinkInfo::default();
-    let length = size_of::<LinkInfo>() as u32;
-    let mut attributes = Info { descriptor: number(link), length, info: address(&raw mut info) };
-    // SAFETY: the kernel writes at most `length` bytes to `info`; any bytes are one.
-    unsafe { call(OBJECT_INFO, &mut attributes) }?;
+    // SAFETY: any bytes are one.
+    unsafe { object_info(link, &mut info) }?;
     Ok(info)
+}
+
+/// What the kernel tells of a program.
+pub(super) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
+    let mut info = ProgramInfo::default();
+    // SAFETY: any bytes are one.
+    unsafe { object_info(program, &mut info) }?;
+    Ok(info)
+}
+
+/// # Safety
+///
+/// Any bytes have to be a `T`.
+unsafe fn object_info<T>(object: BorrowedFd<'_>, info: &mut T) -> io::Result<()> {
+    let length = size_of::<T>() as u32;
+    let mut attributes = Info { descriptor: number(object), length, info: address(&raw mut *info) };
+    // SAFETY: the kernel writes at most `length` bytes to `info`; the rest is the caller's word.
+    unsafe { call(OBJECT_INFO, &mut attributes) }.map(drop)
+}
+
+/// The first word of a page of a map's memory.
+pub(super) fn first_word(map: BorrowedFd<'_>, page: usize, offset: usize) -> io::Result<u64> {
+    // SAFETY: maps a page for reading, where there is room.
+    let memory = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            page,
+            libc::PROT_READ,
+            libc::MAP_SHARED,
+            map.as_raw_fd(),
+            offset as libc::off_t,
+        )
+    };
+    if memory == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the page is mapped; the kernel writes the word as a whole.
+    let word = unsafe { memory.cast::<u64>().read_volatile() };
+    // SAFETY: the page was mapped above, and nothing refers to it any more.
+    unsafe { libc::munmap(memory, page) };
+    Ok(word)
 }
 
 /// Gives a map, program or link a name in a BPF file system, which keeps it alive.

@@ -173,7 +173,7 @@ mod tests {
     fn the_loopback_tells_no_driver() {
         let link = Link { index: 1, name: "lo".into(), mtu: 65_536, ..Link::default() };
         let facts = Facts::of(&link, |_| None);
-        assert_eq!((facts.queues, facts.program), (None, None));
+        assert_eq!((facts.queues, facts.program.clone()), (None, None));
         assert!(facts.native_xdp(true, 1).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! JSON lines: one object a line, its schema first.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use monitor_common::event::{self, Any};
 use monitor_common::frame::Direction;
@@ -44,6 +45,12 @@ pub struct Start {
     pub features: Features,
     /// Rights that are kept, because this kernel asks for them when a device comes back.
     pub capabilities: Vec<String>,
+    /// Where links and maps are pinned, if they stay when tunmon ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pins: Option<PathBuf>,
+    /// With pins: whether the counts of an earlier run go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<bool>,
     /// Memory of the kernel's tables.
     pub table_bytes: usize,
     /// Tunnels (device, local address, peer, VNI) that have room in them.

@@ -103,6 +103,7 @@ impl Session {
                 Change::Renamed(number, name) => {
                     let device = Device { name: name.to_owned(), ..self.devices[number].device.clone() };
                     self.tell(number, "renamed", Some(name), printer)?;
+                    self.kernel.renamed(device.index, name)?;
                     self.devices[number].seen(device);
                 }
                 Change::Resized(number, mtu) => {
@@ -127,7 +128,9 @@ impl Session {
     fn lose(&mut self, number: usize, reason: &str, now: Instant, printer: &mut Printer) -> Result<()> {
         let device = &mut self.devices[number];
         device.blind.begin(now);
-        super::detach([device.attachment.take()].into_iter().flatten().collect());
+        if let Some(attachment) = device.attachment.take() {
+            super::detach(vec![attachment.release(&self.kernel)?]);
+        }
         self.drain(printer)?;
         self.tell(number, "lost", Some(reason), printer)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
-use monitor_common::event::Any;
+use monitor_common::event::{Any, KINDS};
 use monitor_common::frame::UNTRACKED;
 use monitor_common::tunnel::Tunnel;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
@@ -36,6 +36,10 @@ pub(super) struct Session {
     prints_events: bool,
     started: Instant,
     reported: Instant,
+    /// The time in which an earlier run counted, and counts went on without one.
+    before: Duration,
+    /// Records of an earlier run that are still in the rings; they are counted as read.
+    backlog: [u64; KINDS],
     pub(super) sniffer: Option<Sniffer>,
     meter: Meter,
 }
@@ -44,11 +48,12 @@ impl Session {
     /// A run over `devices`; `sniffer` hears where there is traffic when they have none.
     pub(super) fn new(
         mut kernel: Kernel,
-        devices: Vec<Watched>,
+        mut devices: Vec<Watched>,
         life: Life,
         sniffer: Option<Sniffer>,
         options: &Common,
     ) -> Result<Self> {
+        let (backlog, before) = resume(&kernel, &mut devices)?;
         let events = kernel.take_events()?;
         let port = options.ports.first().copied().unwrap_or_default();
         let (now, meter) = (std::time::Instant::now().into(), Meter::new(&kernel)?);
@@ -63,6 +68,8 @@ impl Session {
             prints_events,
             started: now,
             reported: now,
+            before,
+            backlog,
             sniffer,
             meter,
         })
@@ -109,7 +116,7 @@ impl Session {
 
     /// Takes all events that are there; says whether there were any.
     pub(super) fn drain(&mut self, printer: &mut Printer) -> Result<bool> {
-        let Self { kernel, events, tunnels, devices, prints_events: is_printed, .. } = self;
+        let Self { kernel, events, tunnels, devices, prints_events: is_printed, backlog, .. } = self;
         let is_printed = *is_printed;
         kernel.log();
         let offset = if is_printed { boot_time() } else { Timestamp::UNIX_EPOCH };
@@ -117,7 +124,10 @@ impl Session {
         let taken = events.drain(|event| {
             let head = event.head();
             let Some(device) = devices.iter_mut().find(|device| device.device.index == head.device) else { return };
-            device.consumed[usize::from(head.kind)].deliver();
+            match &mut backlog[usize::from(head.kind)] {
+                0 => device.consumed[usize::from(head.kind)].deliver(),
+                left => *left -= 1,
+            }
             let tunnel = if head.tunnel == UNTRACKED { None } else { resolve(kernel, tunnels, head.tunnel) };
             if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
                 device.aggregate.record(sample, tunnel);
@@ -162,11 +172,12 @@ impl Session {
     async fn finish(&mut self, printer: &mut Printer) -> Result<()> {
         let ended = Instant::now();
         super::detach(self.devices.iter_mut().filter_map(|device| device.attachment.take()).collect());
-        let seconds = self.started.elapsed().as_secs_f64();
+        let seconds = (self.before + self.started.elapsed()).as_secs_f64();
         let patience = Instant::now() + Duration::from_secs(1);
         loop {
             self.drain(printer)?;
-            if self.is_drained()? || Instant::now() > patience {
+            // What is pinned goes on submitting.
+            if self.kernel.is_pinned() || self.is_drained()? || Instant::now() > patience {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -192,6 +203,21 @@ impl Session {
         }
         Ok(true)
     }
+}
+
+/// Goes on with the counts of an earlier run: intervals begin now, the whole began then. Returns the records that it has
+/// left in the rings, and how long ago counting began.
+fn resume(kernel: &Kernel, devices: &mut [Watched]) -> Result<([u64; KINDS], Duration)> {
+    let indexes: Vec<u32> = devices.iter().map(|device| device.device.index).collect();
+    let backlog = kernel.backlog(&indexes)?;
+    let Some(began) = kernel.began_ns() else { return Ok((backlog.records, Duration::ZERO)) };
+    for (device, consumed) in devices.iter_mut().zip(backlog.consumed) {
+        device.consumed = consumed;
+        let counts = kernel.counts(device.device.index)?.settled();
+        device.aggregate.interval(&counts, &device.consumed, 0.0);
+    }
+    let began = boot_time() + SignedDuration::from_nanos(began.cast_signed());
+    Ok((backlog.records, Timestamp::now().duration_since(began).try_into().unwrap_or_default()))
 }
 
 /// The tunnel in a slot, asked from the kernel once: a slot keeps its tunnel.

@@ -116,7 +116,9 @@ fn a_storm_of_devices_is_lived_through() {
     let Some(pair) = Pair::create() else { return };
     let mut tunmon = Tunmon::start(&pair.near, "d0", "--interval 200ms").unwrap();
     let storm: Vec<String> = (0..100)
-        .flat_map(|number| [format!("link add s{number} type veth peer name t{number}"), format!("link set s{number} up")])
+        .flat_map(|number| {
+            [format!("link add s{number} type veth peer name t{number}"), format!("link set s{number} up")]
+        })
         .chain((0..100).map(|number| format!("link del s{number}")))
         .collect();
     for _ in 0..3 {

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use tests::frame::base_packets;
+use tests::needs;
 use tests::netns::{self, End, Namespace};
 use tests::raw::{self, How};
 use tests::tunmon::{self, Summary, Tunmon};
-use tests::needs;
 
 /// Packets that are sent at a time.
 pub(super) const FEW: usize = 50;
@@ -23,7 +23,8 @@ pub(super) struct Pair {
 impl Pair {
     /// Makes them, or says why not.
     pub(super) fn create() -> Option<Self> {
-        let reason = needs::missing(&[needs::NETWORK]).or_else(|| tunmon::binary().err().map(|error| error.to_string()));
+        let reason =
+            needs::missing(&[needs::NETWORK]).or_else(|| tunmon::binary().err().map(|error| error.to_string()));
         if let Some(reason) = reason {
             needs::skip(&reason);
             return None;
