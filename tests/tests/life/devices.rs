@@ -16,20 +16,23 @@ fn the_counts_go_on_when_a_device_is_made_anew() {
     let Some(pair) = Pair::create() else { return };
     let mut tunmon = Tunmon::start(&pair.near, "d0", "--interval 200ms").unwrap();
     let mut expected = 0;
-    let mut blind = Duration::ZERO;
+    let (mut least, mut most) = (Duration::ZERO, Duration::ZERO);
     for round in 1..=3 {
         pair.send("d0");
         expected += FEW as u64;
-        let gone = Instant::now();
+        let before = Instant::now();
         pair.near.ip(&["link del d0"]).unwrap();
         wait_for(&mut tunmon, "d0", "lost", round);
+        let gone = Instant::now();
         pair.join("d0");
+        least += gone.elapsed();
         let back = Instant::now();
         let record = wait_for(&mut tunmon, "d0", "attached", round);
         assert!(back.elapsed() < BACK, "{:?}", back.elapsed());
-        blind += gone.elapsed();
+        most += before.elapsed();
         let told = Duration::from_secs_f64(record["blind_seconds"].as_f64().unwrap());
-        assert!(told <= blind && told + Duration::from_secs(1) > blind, "{told:?}, not {blind:?}");
+        // The device is there again before the command that makes it has ended.
+        assert!(told <= most && told + Duration::from_secs(1) > least, "{told:?}, not {least:?} to {most:?}");
     }
     pair.send("d0");
     expected += FEW as u64;

@@ -1,4 +1,4 @@
-//! The kernel suite on stock kernels: the test program that was built here, run in a virtual machine for each.
+//! The kernel suite on stock kernels: the test programs that were built here, run in a virtual machine for each.
 //!
 //! A kernel that cannot be had or booted here is a skip, said and counted; it says nothing about the code.
 
@@ -17,6 +17,13 @@ use crate::{
     command::{command, describe, say, workspace},
     vm::{self, Kernel, SERIES, Sink},
 };
+
+/// The test programs that make up the suite.
+const SUITE: [&str; 2] = ["kernel", "life"];
+/// Tests of theirs for which it makes no difference which kernel it is.
+const SAME_ANYWHERE: [&str; 4] = ["a_storm", "a_pattern", "with_other_bounds", "pins_are_kept"];
+/// Runs each program with the same arguments; the exit code is of the last that failed.
+const SCRIPT: &str = r#"code=0; for program in $SUITE; do "$program" "$@" || code=$?; done; exit "$code""#;
 
 /// The suite took 6 to 8 minutes on two processors that compiled other things meanwhile.
 const LIMIT: Duration = Duration::from_secs(1200);
@@ -38,9 +45,7 @@ pub(super) fn run(kernels: &[String], filter: Option<&str>, tally: &mut Tally) -
         tally.line(&format!("SKIPPED: kernel {first} and all others: {reason}"));
         return Ok(success);
     }
-    let program = program()?;
-    let mut suite = vec![program.into_os_string(), "--test-threads=1".into(), "--show-output".into()];
-    suite.extend(filter.map(OsString::from));
+    let suite = suite(&programs()?, filter);
     for series in kernels {
         match Kernel::get(series, false) {
             Ok(kernel) => success &= on(series, &kernel, &suite, tally)?,
@@ -69,18 +74,30 @@ fn on(series: &str, kernel: &Kernel, suite: &[OsString], tally: &mut Tally) -> R
     Ok(ending.code == 0)
 }
 
-/// The suite's program, by the words of cargo, which built it a moment ago.
-fn program() -> Result<PathBuf> {
+/// The guest's command line.
+fn suite(programs: &[PathBuf], filter: Option<&str>) -> Vec<OsString> {
+    let programs: Vec<_> = programs.iter().map(|program| program.display().to_string()).collect();
+    let script = format!("SUITE='{}'; {SCRIPT}", programs.join(" "));
+    let mut suite = ["sh", "-c", &script, "sh", "--test-threads=1", "--show-output"].map(OsString::from).to_vec();
+    suite.extend(filter.map(OsString::from));
+    suite.extend(SAME_ANYWHERE.iter().flat_map(|name| ["--skip", name]).map(OsString::from));
+    suite
+}
+
+/// The suite's programs, by the words of cargo, which built them a moment ago.
+fn programs() -> Result<Vec<PathBuf>> {
     let mut build = command("cargo", ["test", "--no-run", "--color", "never"]);
     let output = build.output().with_context(|| format!("cannot start `{}`", describe(&build)))?;
     ensure!(output.status.success(), "`{}` failed ({})", describe(&build), output.status);
-    let path = executable(&String::from_utf8_lossy(&output.stderr)).context("cargo built no kernel suite")?;
-    Ok(workspace().join(path))
+    let said = String::from_utf8_lossy(&output.stderr);
+    let path = |name| executable(&said, name).with_context(|| format!("cargo built no test program {name}"));
+    SUITE.into_iter().map(|name| Ok(workspace().join(path(name)?))).collect()
 }
 
 /// `Executable tests/kernel.rs (target/debug/deps/kernel-0123)`
-fn executable(text: &str) -> Option<PathBuf> {
-    let line = text.lines().find_map(|line| line.trim_start().strip_prefix("Executable tests/kernel.rs ("))?;
+fn executable(text: &str, name: &str) -> Option<PathBuf> {
+    let start = format!("Executable tests/{name}.rs (");
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix(start.as_str()))?;
     line.strip_suffix(')').map(PathBuf::from)
 }
 
@@ -106,7 +123,7 @@ mod tests {
     fn cargo_names_the_program() {
         let text = "   Compiling tests\n  Executable unittests src/lib.rs (target/debug/deps/tests-12)\n  \
                     Executable tests/kernel.rs (target/debug/deps/kernel-34)\n";
-        assert_eq!(executable(text), Some("target/debug/deps/kernel-34".into()));
-        assert_eq!(executable("nothing"), None);
+        assert_eq!(executable(text, "kernel"), Some("target/debug/deps/kernel-34".into()));
+        assert_eq!((executable(text, "life"), executable("nothing", "kernel")), (None, None));
     }
 }
