@@ -6,6 +6,8 @@
 
 mod life {
     mod devices;
+    mod ladder;
+    mod leftovers;
     mod pins;
     mod rights;
     mod support;
