@@ -127,7 +127,7 @@ fn every_frame_passes_unchanged() {
     let Some(kernel) = kernel() else { return };
     let frames = frames();
     let mut programs = vec![("tunmon_xdp", 2), ("tunmon_tc_rx", -1), ("tunmon_tc_tx", -1)];
-    programs.extend(kernel.has_frags.then_some(("tunmon_xdp_frag", 2)));
+    programs.extend(kernel.features.xdp_frags.then_some(("tunmon_xdp_frag", 2)));
     let mut runs = 0;
     for (name, verdict) in &programs {
         let program = program(&kernel, name);
@@ -151,7 +151,7 @@ fn every_frame_passes_unchanged() {
 #[test]
 fn frames_in_several_buffers_pass_unchanged() {
     let Some(kernel) = kernel() else { return };
-    if !kernel.has_frags {
+    if !kernel.features.xdp_frags {
         return needs::skip("this kernel has no XDP with several buffers");
     }
     for length in [4000, 9000, 20_000] {
@@ -206,5 +206,5 @@ fn a_program_that_writes_is_noticed() {
 fn programs_for_several_buffers_load_where_the_kernel_knows_them() {
     let Some(kernel) = kernel() else { return };
     let knows_frags = KernelVersion::current().unwrap() >= KernelVersion::new(5, 18, 0);
-    assert_eq!(kernel.has_frags, knows_frags);
+    assert_eq!(kernel.features.xdp_frags, knows_frags);
 }

@@ -100,13 +100,7 @@ impl Kernel {
             .map_max_entries("FLOWS", sizes.buckets)
             .load(object)
             .map_err(explain)?;
-        load_chain(&mut ebpf, "XDP_STEPS", "tunmon_xdp", ['x', 'x'])?;
-        load_chain(&mut ebpf, "TC_STEPS", "tunmon_tc_tx", ['r', 't'])?;
-        load_program(&mut ebpf, "tunmon_tc_rx")?;
-        // Kernels before 5.18 do not know the flag.
-        let has_frags = load_chain(&mut ebpf, "XDP_FRAGS_STEPS", "tunmon_xdp_frag", ['f', 'f'])
-            .inspect_err(|error| tracing::info!("no XDP for packets in several buffers: {error:#}"))
-            .is_ok();
+        let has_frags = load_programs(&mut ebpf)?;
         let totals = ebpf.take_map("TOTALS").context("map TOTALS")?;
         Ok(Self {
             totals: PerCpuArray::try_from(totals).context("map TOTALS")?,
@@ -163,6 +157,16 @@ pub fn random_seed() -> Result<u64> {
     io::Read::read_exact(&mut std::fs::File::open("/dev/urandom").context("/dev/urandom")?, &mut bytes)
         .context("/dev/urandom")?;
     Ok(u64::from_ne_bytes(bytes))
+}
+
+/// Loads all programs; says whether those for packets in several buffers are among them.
+fn load_programs(ebpf: &mut Ebpf) -> Result<bool> {
+    load_chain(ebpf, "XDP_STEPS", "tunmon_xdp", ['x', 'x'])?;
+    load_chain(ebpf, "TC_STEPS", "tunmon_tc_tx", ['r', 't'])?;
+    load_program(ebpf, "tunmon_tc_rx")?;
+    // Kernels before 5.18 do not know the flag.
+    let frags = load_chain(ebpf, "XDP_FRAGS_STEPS", "tunmon_xdp_frag", ['f', 'f']);
+    Ok(frags.inspect_err(|error| tracing::info!("no XDP for packets in several buffers: {error:#}")).is_ok())
 }
 
 /// Loads the programs of one hook and makes each step reachable. The programs' names end in `first` for the first step

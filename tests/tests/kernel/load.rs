@@ -16,7 +16,7 @@ fn every_program_loads_within_its_budget() {
     assert!(broken.is_empty(), "{broken:?}");
     // Packets in several buffers, for XDP, are of Linux 5.18; all other programs load everywhere.
     let has_frags = KernelVersion::current().unwrap() >= KernelVersion::new(5, 18, 0);
-    assert_eq!(kernel.has_frags, has_frags);
+    assert_eq!(kernel.features.xdp_frags, has_frags);
     let missing: Vec<&str> = kernel
         .programs()
         .filter(|(name, program)| program.fd().is_err() && (has_frags || !is_of_frags(name)))

@@ -138,7 +138,7 @@ fn a_storm_of_devices_is_lived_through() {
 #[test]
 fn the_run_ends_with_an_error_when_a_device_goes_and_it_must_not() {
     let Some(pair) = Pair::create() else { return };
-    let mut tunmon = Tunmon::start(&pair.near, "d0", "--interval 200ms --exit-on-loss").unwrap();
+    let tunmon = Tunmon::start(&pair.near, "d0", "--interval 200ms --exit-on-loss").unwrap();
     pair.send("d0");
     pair.near.ip(&["link del d0"]).unwrap();
     let report = tunmon.wait().unwrap();

@@ -122,7 +122,7 @@ fn first_buffer() -> Option<usize> {
         let mut ip = Ipv4::new([10, 0, 0, 1].into(), [10, 0, 0, 2].into(), UDP);
         ip.more_fragments = true;
         let bytes = ethernet(&[], ETHERTYPE_IPV4, &ip.over(&[0; 8000]));
-        kernel.has_frags.then(|| {
+        kernel.features.xdp_frags.then(|| {
             kernel.test_run(Program::XdpFrags.name(), &bytes, None).expect("XDP takes long frames");
             kernel.last_packet(processor).expect("map PACKET").frame.captured as usize
         })
