@@ -4,15 +4,34 @@
 //! (`PR_SET_PDEATHSIG`). That signal follows the *thread* that spawned the child, so a child that is to live as long as a
 //! test is spawned by the test's own thread, never by a helper thread that ends earlier.
 //! A child that has not been waited for keeps its pid, so signals here cannot reach a stranger.
+//!
+//! Until a child has begun its program it holds a copy of every descriptor, so that nothing is closed for the kernel that
+//! its owner closes meanwhile. What has to be gone when it was closed is closed [`alone`]; all children are born here.
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::wait;
+
+/// Held for reading while a child is born.
+static BIRTHS: RwLock<()> = RwLock::new(());
+
+/// Does something while no child is being born.
+pub fn alone<T>(work: impl FnOnce() -> T) -> T {
+    let _no_births = BIRTHS.write().unwrap_or_else(PoisonError::into_inner);
+    work()
+}
+
+/// Starts `command`; returns when its program has begun.
+pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    let _birth = BIRTHS.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
 
 /// A running child: its own process group, killed on drop.
 #[derive(Debug)]
@@ -25,7 +44,7 @@ impl Process {
     /// Starts `command`; standard streams are as the caller set them.
     pub fn spawn(command: &mut Command) -> Result<Self> {
         let name = describe(command);
-        let child = tie(command).spawn().with_context(|| format!("cannot start `{name}`"))?;
+        let child = spawn(tie(command)).with_context(|| format!("cannot start `{name}`"))?;
         Ok(Self { child, name })
     }
 
@@ -86,8 +105,9 @@ pub fn run(command: &mut Command) -> Result<String> {
 
 /// Runs `command` to its end, whatever its exit status.
 pub fn output(command: &mut Command) -> Result<std::process::Output> {
-    command.stdin(Stdio::null());
-    tie(command).output().with_context(|| format!("cannot run `{}`", describe(command)))
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = spawn(tie(command)).and_then(Child::wait_with_output);
+    output.with_context(|| format!("cannot run `{}`", describe(command)))
 }
 
 /// The command line, for messages.
