@@ -1,8 +1,10 @@
 //! What shows that tunmon stays out of the way of others: of their packets, of their devices, of their programs.
 //!
 //! [`Streams`] know each of their packets, and say which did not arrive as they were sent. A [`Snapshot`] is all that the
-//! usual tools say of a device. [`Pair`] is a wire to have both on, and [`Mode`] what tunmon is told to attach.
+//! usual tools say of a device. A [`Foreign`] program does what one can see. [`Pair`] is a wire to have these on, and
+//! [`Mode`] what tunmon is told to attach.
 
+mod foreign;
 mod mode;
 mod packets;
 mod pair;
@@ -10,7 +12,8 @@ mod snapshot;
 mod stream;
 mod streams;
 
-pub use mode::Mode;
+pub use foreign::{Foreign, Way};
+pub use mode::{Mode, has_tcx};
 pub use pair::{DEVICE, Pair, Place};
 pub use snapshot::{Snapshot, changes};
 pub use stream::Outcome;

@@ -3,10 +3,8 @@
 use std::env;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
-
-use crate::process;
 
 /// Programs of the plain namespace tools.
 pub const NETWORK: &[&str] = &["ip", "ethtool", "ping"];
@@ -38,9 +36,9 @@ pub fn missing_module(name: &str) -> Option<String> {
     if !is_root() {
         return Some("not root: kernel modules need it".to_owned());
     }
-    let loaded = process::output(Command::new("modprobe").args(["-q", name]));
+    let loaded = Command::new("modprobe").args(["-q", name]).stderr(Stdio::null()).status();
     // What is built in is no module of a kernel that has none, and may be listed all the same.
-    let here = loaded.is_ok_and(|output| output.status.success()) || Path::new("/sys/module").join(name).exists();
+    let here = loaded.is_ok_and(|status| status.success()) || Path::new("/sys/module").join(name).exists();
     (!here).then(|| format!("this kernel has no module {name}"))
 }
 

@@ -65,10 +65,13 @@ impl Namespace {
     /// Runs lines of `ip` inside, in one go; stops at the first that fails.
     pub fn ip<S: AsRef<str>>(&self, lines: &[S]) -> Result<()> {
         let text: String = lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect();
-        let mut command = Command::new("ip");
-        command.args(["-n", &self.name, "-batch", "-"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = process::spawn(&mut command).context("cannot start ip")?;
+        let mut child = Command::new("ip")
+            .args(["-n", &self.name, "-batch", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start ip")?;
         child.stdin.take().context("ip's standard input was piped above")?.write_all(text.as_bytes())?;
         let output = child.wait_with_output()?;
         let complaint = String::from_utf8_lossy(&output.stderr);
@@ -109,7 +112,7 @@ const QUIET: &[(&str, &str)] = &[
 
 fn delete(name: &str) {
     // Fails only if it is gone already; a later run sweeps what remains.
-    let _ = process::output(Command::new("ip").args(["netns", "del", name]));
+    let _ = Command::new("ip").args(["netns", "del", name]).stderr(Stdio::null()).status();
 }
 
 fn sweep() {

@@ -5,33 +5,17 @@
 //! test is spawned by the test's own thread, never by a helper thread that ends earlier.
 //! A child that has not been waited for keeps its pid, so signals here cannot reach a stranger.
 //!
-//! Until a child has begun its program it holds a copy of every descriptor, so that nothing is closed for the kernel that
-//! its owner closes meanwhile. What has to be gone when it was closed is closed [`alone`]; all children are born here.
+//! Until a child has begun its program it holds a copy of every descriptor of the thread that spawns it. So what has to be
+//! gone for the kernel as soon as it is closed belongs to a thread with [`own_descriptors`].
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::wait;
-
-/// Held for reading while a child is born.
-static BIRTHS: RwLock<()> = RwLock::new(());
-
-/// Does something while no child is being born.
-pub fn alone<T>(work: impl FnOnce() -> T) -> T {
-    let _no_births = BIRTHS.write().unwrap_or_else(PoisonError::into_inner);
-    work()
-}
-
-/// Starts `command`; returns when its program has begun.
-pub fn spawn(command: &mut Command) -> io::Result<Child> {
-    let _birth = BIRTHS.read().unwrap_or_else(PoisonError::into_inner);
-    command.spawn()
-}
 
 /// A running child: its own process group, killed on drop.
 #[derive(Debug)]
@@ -44,7 +28,7 @@ impl Process {
     /// Starts `command`; standard streams are as the caller set them.
     pub fn spawn(command: &mut Command) -> Result<Self> {
         let name = describe(command);
-        let child = spawn(tie(command)).with_context(|| format!("cannot start `{name}`"))?;
+        let child = tie(command).spawn().with_context(|| format!("cannot start `{name}`"))?;
         Ok(Self { child, name })
     }
 
@@ -105,9 +89,18 @@ pub fn run(command: &mut Command) -> Result<String> {
 
 /// Runs `command` to its end, whatever its exit status.
 pub fn output(command: &mut Command) -> Result<std::process::Output> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = spawn(tie(command)).and_then(Child::wait_with_output);
-    output.with_context(|| format!("cannot run `{}`", describe(command)))
+    command.stdin(Stdio::null());
+    tie(command).output().with_context(|| format!("cannot run `{}`", describe(command)))
+}
+
+/// Gives this thread, and those that it will spawn, a table of descriptors apart from all other threads, with the three
+/// standard streams in it. Everything else that the thread may have open is closed for it.
+pub fn own_descriptors() -> Result<()> {
+    const CLOSE_RANGE_UNSHARE: libc::c_uint = 2;
+    // SAFETY: reads no memory. Descriptors that this thread's callers hold are theirs in the table that is left.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_UNSHARE) };
+    ensure!(result == 0, "close_range: {}", io::Error::last_os_error());
+    Ok(())
 }
 
 /// The command line, for messages.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
 
 mod disturbance {
+    mod foreign;
     mod snapshots;
     mod stream;
     mod support;

@@ -9,7 +9,6 @@ use aya::programs::{Program, ProgramError, ProgramFd, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult, VerifierLogLevel};
 
 use super::case::Hook;
-use crate::process;
 
 const SOURCE: &str = include_str!("../../bpf/driver.bpf.c");
 
@@ -79,10 +78,13 @@ pub fn compile(source: &str) -> Result<Vec<u8>> {
 
 /// Compiles a program in C with these options.
 pub fn compile_with(source: &str, options: &[&str]) -> Result<Vec<u8>> {
-    let mut clang = Command::new("clang");
-    clang.args(["-O2", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror", "-x", "c", "-c", "-o", "-", "-"]);
-    clang.args(options).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut clang = process::spawn(&mut clang).context("clang, which compiles the programs in C")?;
+    let mut clang = Command::new("clang")
+        .args(["-O2", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror", "-x", "c", "-c", "-o", "-", "-"])
+        .args(options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("clang, which compiles the programs in C")?;
     clang.stdin.take().context("clang's input")?.write_all(source.as_bytes()).context("clang's input")?;
     let output = clang.wait_with_output().context("clang")?;
     ensure!(output.status.success(), "clang does not compile a program in C");

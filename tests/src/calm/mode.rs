@@ -44,8 +44,12 @@ impl Mode {
     }
 }
 
-/// TCX came with Linux 6.6.
+/// Hook of TC on this kernel.
 fn tc() -> &'static str {
-    let has_tcx = KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0));
-    if has_tcx { "tcx" } else { "clsact" }
+    if has_tcx() { "tcx" } else { "clsact" }
+}
+
+/// TCX came with Linux 6.6.
+pub fn has_tcx() -> bool {
+    KernelVersion::current().is_ok_and(|version| version >= KernelVersion::new(6, 6, 0))
 }

@@ -17,13 +17,13 @@ fn check(mode: Mode) {
     if support::skips() {
         return;
     }
-    let pair = Pair::create().unwrap();
     let mut kernel = support::load();
+    let pair = Pair::create().unwrap();
     let streams = Streams::start(pair.places(), RATE).unwrap();
     for _ in 0..CYCLES {
         let attachments = pair.places().map(|place| support::attach(&mut kernel, place, mode));
         streams.pass(PACKETS).unwrap();
-        support::detach(attachments);
+        drop(attachments);
     }
     let outcomes = streams.stop().unwrap();
     println!("{mode:?}: {outcomes:?}");

@@ -1,5 +1,7 @@
 //! What all these tests need: rights and tools, loaded programs.
 
+use std::env;
+
 use monitor::bpf::{Attachment, Kernel, Sizes, load};
 use tests::calm::{Mode, Place};
 use tests::{needs, process, tunmon};
@@ -14,7 +16,9 @@ pub(super) fn skips() -> bool {
     reason.is_some()
 }
 
+/// The programs, for a thread that has nothing open yet: what it detaches is gone at once.
 pub(super) fn load() -> Kernel {
+    process::own_descriptors().unwrap();
     Kernel::load(&[6081], Sizes::new(8, 8, 1024, load::processors().unwrap()), 0).unwrap()
 }
 
@@ -25,7 +29,16 @@ pub(super) fn attach(kernel: &mut Kernel, place: Place<'_>, mode: Mode) -> Attac
     attachment
 }
 
-/// Detaches; nothing is attached any more when this returns.
-pub(super) fn detach<T>(attachments: T) {
-    process::alone(|| drop(attachments));
+/// How often something is done: less often than what it takes to be sure, but for a run with `TUNMON_FULL=1`.
+///
+/// It is the kernel that takes the time, by the grace periods that it waits for at every hook: 60 to 100 ms a cycle.
+pub(super) struct Count {
+    pub(super) usual: u32,
+    pub(super) full: u32,
+}
+
+impl Count {
+    pub(super) fn get(&self) -> u32 {
+        if env::var_os("TUNMON_FULL").is_some_and(|value| value == "1") { self.full } else { self.usual }
+    }
 }
