@@ -5,12 +5,13 @@
 //! [`ping`] times it. [`tunmon`] runs the product beside them. Everything cleans up when it is dropped, and any number of
 //! tests may run side by side. All of it needs root; [`needs`] tells what is missing.
 //!
-//! [`bytecode`] proves things of the BPF object, [`cost`] asks the verifier, [`bench`] measures the programs, and [`load`] the
-//! whole tunmon at full speed; none of them needs a laboratory.
+//! [`bytecode`] proves things of the BPF object, [`cost`] asks the verifier, [`bench`] measures the programs, [`load`] the
+//! whole tunmon at full speed, and [`calm`] tells whether it disturbs; none of them needs a laboratory.
 
 pub mod bench;
 pub mod bpffs;
 pub mod bytecode;
+pub mod calm;
 pub mod cost;
 pub mod frame;
 pub mod lab;

@@ -8,6 +8,8 @@ use std::thread;
 
 /// Programs of the plain namespace tools.
 pub const NETWORK: &[&str] = &["ip", "ethtool", "ping"];
+/// Programs that show what is attached to a device.
+pub const HOOKS: &[&str] = &["tc", "bpftool"];
 /// Programs of the capture oracle.
 pub const CAPTURE: &[&str] = &["tcpdump", "tshark"];
 /// Programs of an Open vSwitch laboratory.

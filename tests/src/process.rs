@@ -4,6 +4,9 @@
 //! (`PR_SET_PDEATHSIG`). That signal follows the *thread* that spawned the child, so a child that is to live as long as a
 //! test is spawned by the test's own thread, never by a helper thread that ends earlier.
 //! A child that has not been waited for keeps its pid, so signals here cannot reach a stranger.
+//!
+//! Until a child has begun its program it holds a copy of every descriptor of the thread that spawns it. So what has to be
+//! gone for the kernel as soon as it is closed belongs to a thread with [`own_descriptors`].
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -88,6 +91,16 @@ pub fn run(command: &mut Command) -> Result<String> {
 pub fn output(command: &mut Command) -> Result<std::process::Output> {
     command.stdin(Stdio::null());
     tie(command).output().with_context(|| format!("cannot run `{}`", describe(command)))
+}
+
+/// Gives this thread, and those that it will spawn, a table of descriptors apart from all other threads, with the three
+/// standard streams in it. Everything else that the thread may have open is closed for it.
+pub fn own_descriptors() -> Result<()> {
+    const CLOSE_RANGE_UNSHARE: libc::c_uint = 2;
+    // SAFETY: reads no memory. Descriptors that this thread's callers hold are theirs in the table that is left.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, CLOSE_RANGE_UNSHARE) };
+    ensure!(result == 0, "close_range: {}", io::Error::last_os_error());
+    Ok(())
 }
 
 /// The command line, for messages.

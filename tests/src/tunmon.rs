@@ -143,9 +143,14 @@ impl Tunmon {
     }
 
     /// Ends it as Ctrl-C does, and gathers the rest.
-    pub fn stop(mut self) -> Result<Report> {
+    pub fn stop(self) -> Result<Report> {
+        self.stop_by(libc::SIGINT)
+    }
+
+    /// Ends it by this signal, and gathers the rest.
+    pub fn stop_by(mut self, signal: i32) -> Result<Report> {
         let from = SystemTime::now();
-        self.process.signal(libc::SIGINT).with_context(|| self.stderr())?;
+        self.process.signal(signal).with_context(|| self.stderr())?;
         self.end(from)
     }
 

@@ -60,6 +60,7 @@ pub(super) const TESTS: &[Package] = &[
     Package::program("iputils-ping", "ping"),
     Package::program("procps", "ps"),
     Package::program("clang", "clang"),
+    Package::program("bpftool", "bpftool"),
 ];
 
 /// What booting other kernels uses.
