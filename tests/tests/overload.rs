@@ -1,5 +1,5 @@
-//! Under load: a flood of one kind of events hides no other, a reader that stands still costs no packet its count, and
-//! what watching costs is what the kernel measured.
+//! Under load: a flood of one kind of events hides no other, a reader that stands still costs no packet, full rings and
+//! full tables no count, and what watching costs is what the kernel measured.
 
 #![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
 
@@ -9,6 +9,12 @@ mod floods;
 mod full_speed;
 #[path = "overload/overhead.rs"]
 mod overhead;
+#[path = "overload/programs.rs"]
+mod programs;
+#[path = "overload/small_flows.rs"]
+mod small_flows;
+#[path = "overload/small_rings.rs"]
+mod small_rings;
 #[path = "overload/sources.rs"]
 mod sources;
 #[path = "overload/strangers.rs"]
