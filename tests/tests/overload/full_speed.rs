@@ -62,6 +62,7 @@ fn a_reader_that_stands_still_at_full_speed_costs_no_packet_and_delivers_again_w
     let arrived = || (wire.received().unwrap(), netns::ip_received(&wire.far).unwrap());
     let before = arrived();
     let mut tunmon = Tunmon::start(&wire.far, DEVICE, "--interval 100ms").unwrap();
+    tunmon.wait_for("a report", |record| record["schema"] == "tunmon.interval/v1").unwrap();
     tunmon.signal(libc::SIGSTOP).unwrap();
     let end = Instant::now() + stopped + AFTERWARDS;
     let (sent, away) = thread::scope(|scope| {
