@@ -93,10 +93,12 @@ impl Flood {
         choose(Self { vnis: 1 << 22, flows: 1 << 20 }, Self { vnis: 1 << 24, flows: 1 << 22 })
     }
 
+    /// Flows are of TCP; a datagram of a VNI would be counted the short way, if its tunnel had a slot.
     fn generators(self, wire: &Wire, object: &[u8]) -> [Generator; 2] {
         let flows = Spread { flow_bits: self.flows.ilog2(), ..Spread::default() };
         let vnis = Spread { vni_bits: self.vnis.ilog2(), ..Spread::default() };
-        [flows, vnis].map(|spread| Generator::load(object, wire, packets::tunnel_tcp(), Some(spread)).unwrap())
+        [(packets::tunnel_tcp(), flows), (packets::tunnel_udp(), vnis)]
+            .map(|(frame, spread)| Generator::load(object, wire, frame, Some(spread)).unwrap())
     }
 
     /// Sends all of it between turns of the known tunnels; returns the most memory that tunmon had after one.
