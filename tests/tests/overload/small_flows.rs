@@ -25,8 +25,9 @@ const FIRST_VNI: u32 = 100;
 const STRANGERS_VNI: u32 = 1;
 /// Strangers between a ping and its answer, at most: as many as there are places.
 const STRANGERS: usize = 64;
-/// Of an echo. Strangers have the same, and sequence numbers of the known.
+/// Of all echoes, and of all segments.
 const ID: u16 = 7;
+const TSVAL: u32 = 5000;
 
 /// A frame of a tunnel to node `peer`, from or to this node.
 fn frame(vni: u32, peer: u8, direction: Direction, ends: [Ipv4Addr; 2], protocol: u8, payload: &[u8]) -> Seen {
@@ -67,24 +68,36 @@ impl Ping {
     }
 }
 
-/// A packet of a flow that has no other: it answers none of its own, but carries what would answer one of another flow.
-fn stranger(chance: &mut Rng, sequence: u16) -> Seen {
+/// What the packets of strangers carry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// What would answer a packet of another flow.
+    Alike,
+    /// What answers nothing.
+    Apart,
+}
+
+/// A packet of a flow that has no other.
+fn stranger(chance: &mut Rng, sequence: u16, numbers: Numbers) -> Seen {
     let pod = |chance: &mut Rng| Ipv4Addr::from(0x0b00_0000 | chance.number() as u32 & 0xff_ffff);
     let ends = [pod(chance), pod(chance)];
     let direction = chance.pick(&[Direction::Rx, Direction::Tx]);
+    let (sequence, tsecr) = match numbers {
+        Numbers::Alike => (sequence, TSVAL),
+        Numbers::Apart => (sequence + PINGS, TSVAL - 1),
+    };
     let (protocol, payload) = match chance.below(4) {
         0 => (ICMP, echo(8, sequence)),
         1 => (ICMP, echo(0, sequence)),
-        _ => (TCP, segment(chance)),
+        _ => (TCP, segment(chance.number() as u16, tsecr)),
     };
     frame(STRANGERS_VNI, 200, direction, ends, protocol, &payload)
 }
 
-fn segment(chance: &mut Rng) -> Vec<u8> {
-    let [source, destination] = [chance.number() as u16, 443];
-    let (flags, options) = (ACK, parts::timestamps(5000, 5000));
+fn segment(source: u16, tsecr: u32) -> Vec<u8> {
+    let (flags, options) = (ACK, parts::timestamps(TSVAL, tsecr));
     let [sequence, acknowledgment] = [1000, 2000];
-    Tcp { source, destination, flags, options, sequence, acknowledgment }.over(&[0x5a; 8])
+    Tcp { source, destination: 443, flags, options, sequence, acknowledgment }.over(&[0x5a; 8])
 }
 
 /// What a ping has come to.
@@ -162,13 +175,13 @@ fn load() -> (Kernel, Events) {
 }
 
 /// Pings through all known tunnels, among strangers; returns the samples of each.
-fn pings(kernel: &Kernel, events: &mut Events) -> [u64; KNOWN as usize] {
+fn pings(kernel: &Kernel, events: &mut Events, numbers: Numbers) -> [u64; KNOWN as usize] {
     let (programs, mut chance) = (Programs::of(kernel), Rng::new(7));
     let mut found = [0; KNOWN as usize];
     for number in 0..PINGS {
         let strangers = chance.below(STRANGERS);
         let outcome = ping(programs, events, number, |sequence| {
-            (0..strangers).for_each(|_| programs.show(&stranger(&mut chance, sequence), 1));
+            (0..strangers).for_each(|_| programs.show(&stranger(&mut chance, sequence, numbers), 1));
         });
         found[usize::from(number % KNOWN)] += u64::from(check_ping(kernel, &outcome));
     }
@@ -181,7 +194,7 @@ fn a_full_table_of_flows_loses_samples_and_makes_none_up() {
         return;
     }
     let (kernel, mut events) = load();
-    let found = pings(&kernel, &mut events);
+    let found = pings(&kernel, &mut events, Numbers::Alike);
     check_counts(&kernel, found);
 }
 
@@ -197,11 +210,11 @@ fn neither_does_one_that_another_processor_fills_at_the_same_time() {
             let mut chance = Rng::new(8);
             while !is_over.load(Ordering::Relaxed) {
                 let sequence = chance.below(usize::from(PINGS)) as u16;
-                programs.show(&stranger(&mut chance, sequence), 1);
+                programs.show(&stranger(&mut chance, sequence, Numbers::Apart), 1);
             }
         });
         let _end = End(&is_over);
-        pings(&kernel, &mut events)
+        pings(&kernel, &mut events, Numbers::Apart)
     });
     check_counts(&kernel, found);
 }
