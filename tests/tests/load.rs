@@ -1,51 +1,20 @@
 //! tunmon under load: millions of frames a second over a veth pair, all of which must be counted, and more tunnels and
 //! flows than its tables hold. Needs root and clang, and live frames (Linux 5.18). Nothing here depends on time.
 
-#![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
-
-use aya::util::KernelVersion;
 use monitor::bpf::OBJECT;
 use tests::bench::packets;
-use tests::load::daemon::on_processor;
 use tests::load::generator::{self, Generator, Spread};
 use tests::load::usage;
-use tests::load::wire::{DEVICE, Wire};
+use tests::load::wire::DEVICE;
 use tests::load::{scale, verdict};
-use tests::needs::{self, NETWORK};
-use tests::tunmon::{self, Tunmon};
+use tests::tunmon::Tunmon;
 
 /// Frames of each kind.
 const FRAMES: u32 = 250_000;
 
-/// The wire and the generator's object; nothing, said loudly, where that cannot be.
-fn ready() -> Option<(Wire, Vec<u8>)> {
-    let mut reason = needs::missing(&[NETWORK, &["clang"]]);
-    reason = reason.or_else(|| tunmon::binary().err().map(|error| error.to_string()));
-    if KernelVersion::current().unwrap() < KernelVersion::new(5, 18, 0) {
-        reason = reason.or(Some("live frames need Linux 5.18".to_owned()));
-    }
-    reason = reason.or_else(|| usage::two_processors().err().map(|error| error.to_string()));
-    if let Some(reason) = reason {
-        needs::skip(&reason);
-        return None;
-    }
-    Some((Wire::create().unwrap(), generator::object().unwrap()))
-}
-
-/// Does `work` on the sending side of the wire, on one processor.
-fn send(wire: &Wire, work: impl FnOnce() + Send) {
-    let [_, processor] = usage::two_processors().unwrap();
-    on_processor(processor, || {
-        let _inside = wire.enter()?;
-        work();
-        Ok(())
-    })
-    .unwrap();
-}
-
 #[test]
 fn at_full_speed_no_frame_is_lost_and_each_is_counted() {
-    let Some((wire, object)) = ready() else { return };
+    let Some((wire, object)) = generator::ready().unwrap() else { return };
     let kinds = [
         (packets::plain_tcp(), None),
         (packets::tunnel_udp(), None),
@@ -54,11 +23,13 @@ fn at_full_speed_no_frame_is_lost_and_each_is_counted() {
     ];
     let before = wire.received().unwrap();
     let tunmon = Tunmon::start(&wire.far, DEVICE, "--interval 100ms").unwrap();
-    send(&wire, || {
+    wire.on_sending_side(|| {
         for (frame, spread) in &kinds {
-            Generator::load(&object, &wire, frame.clone(), *spread).unwrap().send(FRAMES).unwrap();
+            Generator::load(&object, &wire, frame.clone(), *spread)?.send(FRAMES)?;
         }
-    });
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(wire.received().unwrap() - before, kinds.len() as u64 * u64::from(FRAMES));
     let summary = tunmon.stop().unwrap().summary().unwrap();
     summary.check_identities().unwrap();
@@ -82,7 +53,7 @@ fn what_does_not_fit_is_counted_together_and_memory_stays_as_it_was() {
         vni_bits: 6,
         peer_bits: 6,
     };
-    let Some((wire, object)) = ready() else { return };
+    let Some((wire, object)) = generator::ready().unwrap() else { return };
     let row = scale::measure(&SMALL, &wire, &object).unwrap();
     assert_eq!((row.lost, row.tunnels_max, row.tunnels_tracked), (0, 16, 16), "{row:?}");
     assert!(row.other >= row.untracked && row.untracked == row.tunnels_offered - 16, "{row:?}");
@@ -94,11 +65,11 @@ fn what_does_not_fit_is_counted_together_and_memory_stays_as_it_was() {
 
 #[test]
 fn tunnels_find_a_slot_while_most_are_free() {
-    let Some((wire, object)) = ready() else { return };
+    let Some((wire, object)) = generator::ready().unwrap() else { return };
     let spread = Spread { vni_bits: 4, peer_bits: 4, flow_bits: 0 };
     let tunmon = Tunmon::start(&wire.far, DEVICE, "").unwrap();
     let generator = Generator::load(&object, &wire, packets::tunnel_tcp(), Some(spread)).unwrap();
-    send(&wire, || generator.send(spread.frames()).unwrap());
+    wire.on_sending_side(|| generator.send(spread.frames())).unwrap();
     let summary = tunmon.stop().unwrap().summary().unwrap();
     assert_eq!((summary.vnis.len(), summary.peers.len()), (16, 16));
     assert!(summary.vnis.iter().all(|vni| vni.rx_packets > 12), "{:?}", summary.vnis);
@@ -108,7 +79,7 @@ fn tunnels_find_a_slot_while_most_are_free() {
 
 #[test]
 fn tables_take_the_memory_that_the_kernel_says_they_take() {
-    let Some((wire, _)) = ready() else { return };
+    let Some((wire, _)) = generator::ready().unwrap() else { return };
     let tunmon = Tunmon::start(&wire.far, DEVICE, "").unwrap();
     let said = tunmon.start_record()["table_bytes"].as_u64().unwrap();
     let held: u64 = usage::map_bytes(tunmon.pid()).unwrap().values().sum();

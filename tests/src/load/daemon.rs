@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::generator::{Generator, Spread, rewrite};
 use super::ratio::rounded;
-use super::usage;
+use super::usage::{self, on_processor};
 use super::wire::{DEVICE, Wire};
 use crate::bench::packets;
 use crate::raw::Sender;
@@ -167,16 +167,4 @@ impl<'a> Traffic<'a> {
         }
         Ok(sent)
     }
-}
-
-/// Does `work` in a thread of its own, on this processor. Whoever sends has to stay on one, since the receiving end runs
-/// there too: a sender that moves away leaves it behind, and outruns it.
-pub fn on_processor<T: Send>(processor: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    thread::scope(|scope| {
-        let worker = scope.spawn(|| {
-            usage::pin(0, processor)?;
-            work()
-        });
-        worker.join().unwrap_or_else(|_| Err(anyhow!("the generator's thread ended by a panic")))
-    })
 }

@@ -2,10 +2,14 @@
 
 use anyhow::{Context, Result};
 use aya::programs::{Program, Xdp};
+use aya::util::KernelVersion;
 use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunAttrs, TestRunOptions};
 
+use super::usage;
 use super::wire::Wire;
 use crate::bench::driver;
+use crate::needs::{self, NETWORK};
+use crate::tunmon;
 
 const SOURCE: &str = include_str!("../../bpf/load.bpf.c");
 
@@ -16,6 +20,21 @@ const BATCH: u32 = 64;
 /// Compiles the generator and the empty programs.
 pub fn object() -> Result<Vec<u8>> {
     driver::compile(SOURCE)
+}
+
+/// The wire and the generator's object; nothing, said loudly, where that cannot be.
+pub fn ready() -> Result<Option<(Wire, Vec<u8>)>> {
+    let mut reason = needs::missing(&[NETWORK, &["clang"]]);
+    reason = reason.or_else(|| tunmon::binary().err().map(|error| error.to_string()));
+    if KernelVersion::current()? < KernelVersion::new(5, 18, 0) {
+        reason = reason.or(Some("live frames need Linux 5.18".to_owned()));
+    }
+    reason = reason.or_else(|| usage::two_processors().err().map(|error| error.to_string()));
+    if let Some(reason) = reason {
+        needs::skip(&reason);
+        return Ok(None);
+    }
+    Ok(Some((Wire::create()?, object()?)))
 }
 
 /// How different the frames are: numbers of VNIs, peers and flows in each of them, as powers of two.

@@ -5,7 +5,6 @@ use std::cell::Cell;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::daemon::on_processor;
 use super::generator::{Generator, Spread};
 use super::usage;
 use super::wire::{DEVICE, Wire};
@@ -84,9 +83,7 @@ pub fn measure(scenario: &Scenario, wire: &Wire, object: &[u8]) -> Result<Row> {
     let before = wire.received()?;
     let mut tunmon = Tunmon::start(&wire.far, DEVICE, scenario.arguments)?;
     let at_start = memory(&tunmon)?;
-    let [_, other] = usage::two_processors()?;
-    on_processor(other, || {
-        let _inside = wire.enter()?;
+    wire.on_sending_side(|| {
         of_flows.send(2 * flows.frames())?;
         of_tunnels.send(tunnels.frames())
     })?;

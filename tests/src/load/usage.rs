@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::{fs, io, mem};
+use std::{fs, io, mem, thread};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 /// Nanoseconds that the threads of a process have had a processor for.
 pub fn processor_ns(pid: u32) -> Result<u64> {
@@ -72,6 +72,18 @@ pub fn pin(pid: u32, processor: usize) -> Result<()> {
     };
     ensure!(result == 0, "processor {processor}: {}", io::Error::last_os_error());
     Ok(())
+}
+
+/// Does `work` in a thread of its own, on this processor. Whoever sends has to stay on one, since the receiving end runs
+/// there too: a sender that moves away leaves it behind, and outruns it.
+pub fn on_processor<T: Send>(processor: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            pin(0, processor)?;
+            work()
+        });
+        worker.join().unwrap_or_else(|_| Err(anyhow!("the generator's thread ended by a panic")))
+    })
 }
 
 #[cfg(test)]

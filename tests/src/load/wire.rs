@@ -8,6 +8,7 @@ use std::ffi::CString;
 
 use anyhow::{Context, Result, ensure};
 
+use super::usage;
 use crate::netns::{self, End, Namespace};
 use crate::raw::Sender;
 
@@ -47,6 +48,15 @@ impl Wire {
     /// The current thread sends from here while this lives.
     pub fn enter(&self) -> Result<netns::Entered> {
         self.near.enter()
+    }
+
+    /// Does `work` on the sending side, in a thread that stays on one processor.
+    pub fn on_sending_side<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let [_, processor] = usage::two_processors()?;
+        usage::on_processor(processor, || {
+            let _inside = self.enter()?;
+            work()
+        })
     }
 
     /// A sender of single frames, which each go the way of a packet that a process sends.

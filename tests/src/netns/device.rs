@@ -74,6 +74,21 @@ pub fn traffic(namespace: &Namespace, device: &str) -> Result<Traffic> {
     parse_traffic(&table, device).with_context(|| format!("no {device} in {}", namespace.name()))
 }
 
+/// IPv4 packets for this namespace that have entered its stack, behind all programs of its devices.
+pub fn ip_received(namespace: &Namespace) -> Result<u64> {
+    let table = {
+        let _inside = namespace.enter()?;
+        fs::read_to_string("/proc/thread-self/net/snmp").context("cannot read the table of protocols")?
+    };
+    parse_ip_received(&table).with_context(|| format!("no count of packets in {}", namespace.name()))
+}
+
+fn parse_ip_received(table: &str) -> Option<u64> {
+    let [names, numbers] = [0, 1].map(|n| table.lines().filter(|line| line.starts_with("Ip:")).nth(n));
+    let column = names?.split_whitespace().position(|name| name == "InReceives")?;
+    numbers?.split_whitespace().nth(column)?.parse().ok()
+}
+
 fn parse_traffic(table: &str, device: &str) -> Option<Traffic> {
     let (_, numbers) = table.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.trim() == device)?;
     let column = |n| numbers.split_whitespace().nth(n)?.parse().ok();
@@ -89,5 +104,12 @@ mod tests {
         let table = "Inter-|   Receive  |  Transmit\n face |bytes packets\n  eth0: 10 2 0 0 0 0 0 0 30 4 0 0 0 0 0 0\n";
         assert_eq!(parse_traffic(table, "eth0"), Some(Traffic { rx_packets: 2, tx_packets: 4 }));
         assert_eq!(parse_traffic(table, "eth1"), None);
+    }
+
+    #[test]
+    fn the_column_of_ip_packets_is_found_by_its_name() {
+        let table = "Ip: Forwarding DefaultTTL InReceives\nIp: 1 64 7\nIcmp: InMsgs\nIcmp: 3\n";
+        assert_eq!(parse_ip_received(table), Some(7));
+        assert_eq!(parse_ip_received("Ip: Forwarding\nIp: 1\n"), None);
     }
 }

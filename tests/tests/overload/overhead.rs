@@ -9,8 +9,7 @@ use monitor::bpf::cost::Cost;
 use monitor::bpf::{Kernel, Sizes};
 use monitor_common::frame::Direction;
 use serde_json::Value;
-use tests::netns::{self, End, Namespace};
-use tests::raw::{self, How};
+use tests::load::wire::{self, Wire};
 use tests::tunmon::Tunmon;
 
 use super::{has_rights, sources};
@@ -72,22 +71,18 @@ fn statistics_that_are_turned_on_while_it_runs_are_told() {
     if !has_rights() {
         return;
     }
-    let (near, far) = (Namespace::create("near").unwrap(), Namespace::create("far").unwrap());
-    for namespace in [&near, &far] {
-        namespace.sysctl(&[("ipv6/conf/default/disable_ipv6", "1")]).unwrap();
-    }
-    netns::veth(End::bare(&near, "d0"), End::bare(&far, "d0"), 1500).unwrap();
-    let mut tunmon = Tunmon::start(&near, "d0", "--interval 100ms").unwrap();
-    let frames = vec![sources::base("data_plain"); 1000];
+    let wire = Wire::create().unwrap();
+    let (sender, frame) = (wire.sender().unwrap(), sources::base("data_plain"));
+    let mut tunmon = Tunmon::start(&wire.far, wire::DEVICE, "--interval 100ms").unwrap();
     // With its first report tunmon measures, with or without statistics.
     next_report(&mut tunmon, "");
     let _statistics = statistics();
     // One packet tells that they are on, in the report of the packet or in the next one; what comes from then on counts.
-    raw::send(&far, "d0", &frames[..1], How::Whole).unwrap();
+    sender.send(&frame).unwrap();
     let first = tunmon.wait_for("the first packet", |record| record["accounting"]["seen"] == 1).unwrap();
     let at = first["ts"].as_str().unwrap().to_owned();
     next_report(&mut tunmon, &at);
-    raw::send(&far, "d0", &frames, How::Whole).unwrap();
+    (0..1000).for_each(|_| sender.send(&frame).unwrap());
     tunmon.wait_for("what they cost", |record| runs(record) > 0).unwrap();
     let report = tunmon.stop().unwrap();
     let summary = report.summary().unwrap();

@@ -1,17 +1,12 @@
 //! A reader that stands still: tunmon is stopped (SIGSTOP) in the middle of a flood.
-//!
-//! ```text
-//! namespace near          namespace far
-//! d0, tunmon ─── veth ─── d0, from where all frames come
-//! ```
 
 use std::time::{Duration, Instant};
 
 use monitor::bpf::{Sizes, load};
 use monitor_common::event::Kind;
 use serde_json::Value;
-use tests::netns::{self, End, Namespace};
-use tests::raw::{self, How};
+use tests::load::wire::{DEVICE, Wire};
+use tests::raw::Sender;
 use tests::tunmon::Tunmon;
 
 use super::{has_rights, sources};
@@ -26,21 +21,25 @@ const FEW: usize = 10;
 const AFTER: usize = 4;
 
 /// Sends fragments for twice the time in which one processor fills the ring at its limit; returns their number.
-fn flood(far: &Namespace) -> usize {
+fn flood(sender: &Sender) -> usize {
     let ring_bytes = Sizes::new(1, 1, 1, load::processors().unwrap()).ring_bytes[Kind::Fragment as usize];
     let enough = 2 * Duration::from_nanos(1 << 20) * (ring_bytes / BYTES / BURST);
-    let frames = vec![sources::base("first_outer_fragment"); FRAMES];
+    let frame = sources::base("first_outer_fragment");
     let (mut sent, mut flooded) = (0, Duration::ZERO);
     for _ in 0..1000 {
         let before = Instant::now();
-        raw::send(far, "d0", &frames, How::Whole).unwrap();
-        sent += frames.len();
+        send(sender, &frame, FRAMES);
+        sent += FRAMES;
         flooded += Some(before.elapsed()).filter(|time| *time < SOON).unwrap_or_default();
         if flooded > enough {
             return sent;
         }
     }
     panic!("{sent} frames were a flood for {flooded:?}, of {enough:?}");
+}
+
+fn send(sender: &Sender, frame: &[u8], times: usize) {
+    (0..times).for_each(|_| sender.send(frame).unwrap());
 }
 
 fn fragments(record: &Value) -> u64 {
@@ -52,19 +51,16 @@ fn a_reader_that_stands_still_costs_no_packet_and_hides_no_other_kind() {
     if !has_rights() {
         return;
     }
-    let (near, far) = (Namespace::create("near").unwrap(), Namespace::create("far").unwrap());
-    for namespace in [&near, &far] {
-        namespace.sysctl(&[("ipv6/conf/default/disable_ipv6", "1")]).unwrap();
-    }
-    netns::veth(End::bare(&near, "d0"), End::bare(&far, "d0"), 1500).unwrap();
-    let mut tunmon = Tunmon::start(&near, "d0", "--interval 100ms").unwrap();
+    let wire = Wire::create().unwrap();
+    let sender = wire.sender().unwrap();
+    let mut tunmon = Tunmon::start(&wire.far, DEVICE, "--interval 100ms").unwrap();
     tunmon.signal(libc::SIGSTOP).unwrap();
-    let mut sent = flood(&far);
-    raw::send(&far, "d0", &vec![sources::base("icmp_error"); FEW], How::Whole).unwrap();
+    let mut sent = flood(&sender);
+    send(&sender, &sources::base("icmp_error"), FEW);
     tunmon.signal(libc::SIGCONT).unwrap();
     let held = fragments(tunmon.wait_for("what the ring held", |record| fragments(record) > 0).unwrap());
     // The ring takes events again.
-    raw::send(&far, "d0", &vec![sources::base("first_outer_fragment"); AFTER], How::Whole).unwrap();
+    send(&sender, &sources::base("first_outer_fragment"), AFTER);
     sent += AFTER;
     tunmon.wait_for("later events", |record| (1..=AFTER as u64).contains(&fragments(record))).unwrap();
     let summary = tunmon.stop().unwrap().summary().unwrap();
