@@ -19,7 +19,12 @@ pub(super) fn skips() -> bool {
 /// The programs, for a thread that has nothing open yet: what it detaches is gone at once.
 pub(super) fn load() -> Kernel {
     process::own_descriptors().unwrap();
-    Kernel::load(&[6081], Sizes::new(8, 8, 1024, load::processors().unwrap()), 0).unwrap()
+    Kernel::load(&[6081], sizes(), 0).unwrap()
+}
+
+/// Small tables.
+pub(super) fn sizes() -> Sizes {
+    Sizes::new(8, 8, 1024, load::processors().unwrap())
 }
 
 /// Attaches at the place, to the hooks that the mode means.
