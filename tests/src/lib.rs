@@ -9,6 +9,7 @@
 //! whole tunmon at full speed, and [`calm`] tells whether it disturbs; none of them needs a laboratory.
 
 pub mod bench;
+pub mod bpf;
 pub mod bpffs;
 pub mod bytecode;
 pub mod calm;

@@ -4,6 +4,7 @@
 
 mod disturbance {
     mod foreign;
+    mod killed;
     mod snapshots;
     mod stream;
     mod support;

@@ -52,7 +52,7 @@ impl Snapshot {
     }
 
     /// The answers that are not those of an earlier one, each with both; empty if there are none.
-    fn since(&self, before: &Self) -> String {
+    pub fn since(&self, before: &Self) -> String {
         let mut text = String::new();
         for ((question, now), (_, then)) in self.answers.iter().zip(&before.answers).filter(|(now, then)| now != then) {
             let _ = writeln!(text, "{question}\n--- before\n{then}\n--- now\n{now}");
