@@ -5,28 +5,6 @@
 // one TSval that awaits its echo. Only what a packet needs is done, and the clock is read only to store or to match.
 //
 // tunmon does more: here is no ICMP, no part of a fragmented packet but the first, no loss, and no ageing.
-//
-// It needs no header files: clang -O2 -target bpf -mcpu=v3 -c baseline.bpf.c
-
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef int s32;
-typedef unsigned long long u64;
-
-#define SECTION(name) __attribute__((section(name), used))
-#define INLINE static inline __attribute__((always_inline))
-#define HTONS(x) __builtin_bswap16(x)
-#define HTONL(x) __builtin_bswap32(x)
-
-struct xdp_md {
-	u32 data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex;
-};
-
-struct sk_buff {
-	u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority, ingress_ifindex,
-		ifindex, tc_index, cb[5], hash, tc_classid, data, data_end;
-};
 
 static void *(*const map_lookup)(void *map, const void *key) = (void *)1;
 static long (*const map_update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
@@ -52,10 +30,6 @@ struct ipv6 { u32 start; u16 length; u8 next, hops; u32 source[4], destination[4
 struct udp { u16 source, destination, length, checksum; };
 struct geneve { u8 version_words, flags; u16 protocol; u32 vni; };
 struct tcp { u16 source, destination; u32 sequence, acknowledged; u8 words, flags; u16 window, checksum, urgent; };
-
-struct map {
-	u32 type, key_size, value_size, max_entries, flags;
-};
 
 struct tunnel {
 	u64 packets, bytes, samples, sum_ns;

@@ -7,35 +7,11 @@
 // all flows send one packet in one direction, in the next one all of them in the other; each packet carries a new TSval
 // and echoes the one that its peer sent in the pass before. Each pass visits the flows in another order, so that no
 // table profits from an order in which its entries happen to lie.
-//
-// It needs no header files: clang -O2 -target bpf -mcpu=v3 -c driver.bpf.c
-
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
-
-#define SECTION(name) __attribute__((section(name), used))
-#define HTONS(x) __builtin_bswap16(x)
-#define HTONL(x) __builtin_bswap32(x)
-
-struct xdp_md {
-	u32 data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex;
-};
-
-struct sk_buff {
-	u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority, ingress_ifindex,
-		ifindex, tc_index, cb[5], hash, tc_classid, data, data_end;
-};
 
 static long (*const tail_call)(void *context, void *array, u32 index) = (void *)12;
 static u64 (*const ktime_get_boot_ns)(void) = (void *)125;
 
 enum { PROG_ARRAY = 3, PERIOD_BITS = 23 };
-
-struct map {
-	u32 type, key_size, value_size, max_entries, flags;
-};
 
 SECTION("maps") struct map PROGRAM = { PROG_ARRAY, 4, 4, 1, 0 };
 
@@ -60,13 +36,8 @@ struct {
 // Where the driver writes: what is read as one word is written as one, or the reader would wait for several stores.
 enum { OUTER_ADDRESSES = 26, VNI = 46, INNER_ADDRESSES = 76, PORTS = 84, TIMESTAMPS = 108, END = 116 };
 
-static inline __attribute__((always_inline)) u64 two(u32 first, u32 second)
-{
-	return (u64)HTONL(second) << 32 | HTONL(first);
-}
-
 // The flow that comes at this place in a pass: every step gives each of `1 << FLOW_BITS` numbers another one of them.
-static inline __attribute__((always_inline)) u32 flow_at(u64 place, u64 pass)
+INLINE u32 flow_at(u64 place, u64 pass)
 {
 	u32 mask = (1u << FLOW_BITS) - 1;
 	u64 order = (pass + 1) * 0x9e3779b97f4a7c15;
@@ -77,7 +48,7 @@ static inline __attribute__((always_inline)) u32 flow_at(u64 place, u64 pass)
 	return flow * 0x9e3779b1 & mask;
 }
 
-static inline __attribute__((always_inline)) void rewrite(void *data, void *end)
+INLINE void rewrite(void *data, void *end)
 {
 	if (data + END > end)
 		return;
@@ -101,7 +72,7 @@ static inline __attribute__((always_inline)) void rewrite(void *data, void *end)
 	*(u64 *)(data + TIMESTAMPS) = two(pass + 5000, pass + 4999);
 }
 
-static inline __attribute__((always_inline)) void take_time(void)
+INLINE void take_time(void)
 {
 	if (!BATCH)
 		return;

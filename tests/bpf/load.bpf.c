@@ -8,21 +8,6 @@
 // rest is the pass. All flows send one packet in one direction, then all of them one in the other; each packet carries a
 // new TSval and echoes the one that its other end sent in the pass before. All of it comes from the peer: the receiving
 // device sees both directions of a conversation come in, as a router between two nodes does.
-//
-// It needs no header files: clang -O2 -target bpf -mcpu=v3 -c load.bpf.c
-
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
-
-#define SECTION(name) __attribute__((section(name), used))
-#define HTONS(x) __builtin_bswap16(x)
-#define HTONL(x) __builtin_bswap32(x)
-
-struct xdp_md {
-	u32 data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex;
-};
 
 static long (*const redirect)(u32 device, u64 flags) = (void *)23;
 
@@ -40,20 +25,15 @@ u64 SENT = 0;
 // Where frames are rewritten.
 enum { OUTER_SOURCE = 26, VNI = 46, INNER_ADDRESSES = 76, PORTS = 84, TIMESTAMPS = 108, END = 116 };
 
-static inline __attribute__((always_inline)) u64 two(u32 first, u32 second)
-{
-	return (u64)HTONL(second) << 32 | HTONL(first);
-}
-
 // The lowest bits of a number, which are taken from it.
-static inline __attribute__((always_inline)) u32 take(u64 *number, u32 bits)
+INLINE u32 take(u64 *number, u32 bits)
 {
 	u32 taken = *number & ((1 << bits) - 1);
 	*number >>= bits;
 	return taken;
 }
 
-static inline __attribute__((always_inline)) void rewrite(void *data, void *end)
+INLINE void rewrite(void *data, void *end)
 {
 	if (data + END > end)
 		return;

@@ -1,11 +1,11 @@
 //! Binaries of this workspace: built here, run with root's rights.
 
-use std::{env, ffi::OsString, path::PathBuf, process::Command};
+use std::{env, path::PathBuf, process::Command};
 
 use anyhow::Result;
 
 use crate::{
-    command::{self, command, step, workspace},
+    command::{command, step, workspace},
     rights::Rights,
     setup,
 };
@@ -32,13 +32,6 @@ fn built(name: &str, folder: &str, options: &[&str]) -> Result<Command> {
     let mut binary = Command::new(target_folder().join(folder).join(name));
     binary.current_dir(env::current_dir()?);
     Rights::of_caller().raise(binary)
-}
-
-/// Becomes a binary of the `tests` crate: these are the verbs that need the product.
-pub(crate) fn become_tool(name: &str, arguments: &[OsString]) -> Result<()> {
-    let mut tool = release(name)?;
-    tool.args(arguments);
-    command::replace_with(tool)
 }
 
 fn target_folder() -> PathBuf {

@@ -12,7 +12,7 @@ use super::case::Hook;
 use super::driver::{self, Drive, Driver};
 use super::record::Seen;
 
-const SOURCE: &str = include_str!("../../bpf/baseline.bpf.c");
+const SOURCE: &str = concat!(include_str!("../../bpf/bpf.h"), include_str!("../../bpf/baseline.bpf.c"));
 
 /// Entries a flow, and the least that a table has.
 const ENTRIES: u32 = 2;

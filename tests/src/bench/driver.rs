@@ -10,7 +10,7 @@ use aya::{Ebpf, EbpfLoader, TestRun as _, TestRunOptions, TestRunResult, Verifie
 
 use super::case::Hook;
 
-const SOURCE: &str = include_str!("../../bpf/driver.bpf.c");
+const SOURCE: &str = concat!(include_str!("../../bpf/bpf.h"), include_str!("../../bpf/driver.bpf.c"));
 
 /// Where packets are reported: as many of them as the programs send events in a row. It begins when a new period begins
 /// for the limits, both those of a flow and those of a processor.

@@ -11,7 +11,7 @@ use crate::bench::driver;
 use crate::needs::{self, NETWORK};
 use crate::tunmon;
 
-const SOURCE: &str = include_str!("../../bpf/load.bpf.c");
+const SOURCE: &str = concat!(include_str!("../../bpf/bpf.h"), include_str!("../../bpf/load.bpf.c"));
 
 /// Frames that are sent before the receiving end gets the processor: as many as it takes in one go, and a quarter of what
 /// a veth device can hold.
