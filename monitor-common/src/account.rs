@@ -65,6 +65,8 @@ fn geneve<T: Tables>(packet: &mut Packet, tables: &mut T) {
     let traffic = tables.at(place).traffic_mut(frame.direction());
     traffic.add(share);
     traffic.inner_fragments += u64::from(packet.inner.is_fragment());
+    let may_be_cut = packet.outer.version == 4 && !packet.outer.dont_fragment();
+    traffic.outer_df_clear = traffic.outer_df_clear.wrapping_add(u32::from(may_be_cut));
 }
 
 #[inline(always)]

@@ -31,7 +31,8 @@ pub struct Traffic {
     pub overhead_least: u16,
     /// Most overhead, in bytes.
     pub overhead_most: u16,
-    reserved: u32,
+    /// Underlay packets over IPv4 that may be fragmented (DF clear), of those that went the long way.
+    pub outer_df_clear: u32,
 }
 
 /// What one packet adds to [`Traffic`].
@@ -127,6 +128,7 @@ impl Traffic {
         self.bytes += other.bytes;
         self.outer_fragments += other.outer_fragments;
         self.inner_fragments += other.inner_fragments;
+        self.outer_df_clear = self.outer_df_clear.saturating_add(other.outer_df_clear);
         self.outer_longest = self.outer_longest.max(other.outer_longest);
         self.inner_longest = self.inner_longest.max(other.inner_longest);
         self.overhead_most = self.overhead_most.max(other.overhead_most);
@@ -141,6 +143,7 @@ impl Traffic {
         self.bytes -= before.bytes;
         self.outer_fragments -= before.outer_fragments;
         self.inner_fragments -= before.inner_fragments;
+        self.outer_df_clear = self.outer_df_clear.saturating_sub(before.outer_df_clear);
     }
 }
 

@@ -151,6 +151,8 @@ pub struct IcmpError {
     pub vni: u32,
     /// Bytes quoted.
     pub quoted: u32,
+    /// IP length of the quoted packet, in bytes, as its header has it.
+    pub quoted_length: u32,
     /// Type.
     pub kind: u8,
     /// Code.
@@ -159,6 +161,10 @@ pub struct IcmpError {
     pub has_vni: u8,
     /// Index of the [`Direction`].
     pub direction: u8,
+    /// 1 when the quoted packet must not be fragmented.
+    pub quoted_df: u8,
+    /// Padding.
+    pub reserved: [u8; 3],
 }
 
 impl Event for IcmpError {
@@ -211,8 +217,8 @@ mod tests {
         let event =
             IcmpError { head: Head { kind: Kind::IcmpError as u16, ..Head::default() }, ..IcmpError::default() };
         assert_eq!(Any::read(event.as_bytes()), Some(Any::IcmpError(event)));
-        assert_eq!(Any::read(&event.as_bytes()[..70]), None);
-        assert_eq!(Any::read(&[0xff; 88]), None);
+        assert_eq!(Any::read(&event.as_bytes()[..80]), None);
+        assert_eq!(Any::read(&[0xff; 96]), None);
         assert_eq!(Any::read(&[]), None);
     }
 }

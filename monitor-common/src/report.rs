@@ -49,10 +49,13 @@ fn icmp_error<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
         mtu: packet.icmp_mtu,
         vni: quote.vni,
         quoted: quote.length,
+        quoted_length: quote.ip.length,
         kind: packet.icmp_type,
         code: packet.icmp_code,
         has_vni: quote.has_vni,
         direction: packet.frame.direction() as u8,
+        quoted_df: u8::from(quote.ip.dont_fragment()),
+        reserved: [0; 3],
     });
 }
 

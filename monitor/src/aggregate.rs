@@ -5,6 +5,7 @@
 
 mod accounting;
 mod distributions;
+mod evidence;
 mod samples;
 mod sparse;
 mod sums;
@@ -17,8 +18,9 @@ use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{Fragments, Peer, Rtt, Snapshot, Traffic, Vni};
+use crate::snapshot::{Evidence, Fragments, Peer, Rtt, Snapshot, Traffic, Vni};
 use distributions::Distributions;
+use evidence::{Before, Errors};
 use samples::{Samples, Span, Subject};
 use sums::Sums;
 
@@ -39,6 +41,9 @@ pub struct Aggregate {
     before: Sums,
     consumed_before: ByKind,
     samples: Samples,
+    tunnels_before: Before,
+    /// Of the interval, and of the whole run.
+    errors: [Errors; 2],
     /// Of the whole run, once it was summed up.
     distributions: Distributions,
 }
@@ -53,6 +58,8 @@ impl Aggregate {
             before: Sums::new(limits),
             consumed_before: ByKind::default(),
             samples: Samples::new(limits),
+            tunnels_before: Before::default(),
+            errors: Default::default(),
             distributions: Distributions::default(),
         }
     }
@@ -70,6 +77,11 @@ impl Aggregate {
         self.samples.record(Subject::Peer(tunnel.peer().ip()), key, sample.rtt_ns);
     }
 
+    /// Takes an ICMP error.
+    pub fn record_error(&mut self, error: &event::IcmpError) {
+        self.errors.iter_mut().for_each(|errors| errors.record(error));
+    }
+
     /// Takes all counts so far and returns what happened since the last call, `seconds` ago.
     pub fn interval(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
         self.sums.update(counts);
@@ -79,7 +91,9 @@ impl Aggregate {
         for (read, before) in read.iter_mut().zip(&self.consumed_before) {
             *read = read.since(before);
         }
-        let snapshot = self.snapshot(&difference, &read, seconds, Span::Interval);
+        let tunnels = self.tunnels_before.since(counts);
+        let evidence = Evidence { tunnels, icmp_errors: self.errors[0].take(), ..self.evidence() };
+        let snapshot = Snapshot { evidence, ..self.snapshot(&difference, &read, seconds, Span::Interval) };
         self.before = self.sums.clone();
         self.consumed_before = *consumed;
         self.samples.next_interval();
@@ -93,7 +107,13 @@ impl Aggregate {
         self.samples.next_interval();
         let mut snapshot = self.snapshot(&self.sums, consumed, seconds, Span::Whole);
         snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
+        let tunnels = evidence::whole(counts);
+        snapshot.evidence = Evidence { tunnels, icmp_errors: self.errors[1].all(), ..self.evidence() };
         snapshot
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence { mtu_bytes: known(self.mtu), ..Evidence::default() }
     }
 
     fn snapshot(&self, sums: &Sums, consumed: &ByKind, interval_seconds: f64, span: Span) -> Snapshot {
@@ -107,6 +127,7 @@ impl Aggregate {
             other_peers: sums.other_peers,
             accounting: accounting::accounting(&sums.totals, consumed),
             overhead: None,
+            evidence: Evidence::default(),
         }
     }
 

@@ -114,6 +114,11 @@ pub enum Command {
     Read(Read),
     /// Remove what --pin keeps attached, and what a killed tunmon has left; tell what is still there.
     Detach,
+    /// Tell what a finding means: symptom, cause, how to confirm it, what to do; without a code, list all.
+    Explain {
+        /// Code of the finding, such as TM104.
+        code: Option<String>,
+    },
     /// Make a two-node tunnel with traffic in network namespaces, and watch it.
     Demo {
         /// What is wrong with the tunnel.

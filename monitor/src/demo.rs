@@ -13,6 +13,7 @@ mod impairment;
 mod kernel_geneve;
 mod netns;
 mod relay;
+mod router;
 mod sys;
 mod tap;
 #[cfg(test)]
@@ -39,7 +40,12 @@ pub enum Fault {
     /// Each packet is 10 ms late, so each round trip takes 20 ms longer.
     Latency,
     /// IP packets of more than 1400 bytes vanish without an ICMP error.
-    Mtu,
+    #[value(alias = "mtu")]
+    MtuBlackhole,
+    /// IP packets of more than 1400 bytes are dropped by a router, which says so by ICMP.
+    MtuIcmp,
+    /// IPv4 packets of more than 1400 bytes are cut in two by a router.
+    MtuFragment,
     /// One of 20 tunnel packets towards node 2 is lost.
     Loss,
 }

@@ -14,8 +14,10 @@ pub mod counts;
 pub mod demo;
 mod detach;
 pub mod device;
+mod explain;
 pub mod export;
 pub mod failure;
+pub mod findings;
 pub mod log;
 mod netlink;
 mod offline;
@@ -37,6 +39,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         None => watch::devices(cli),
         Some(Command::Read(read)) => offline::read(read, &cli.common),
         Some(Command::Detach) => detach::run(cli),
+        Some(Command::Explain { code }) => explain::run(code.as_deref()),
         Some(Command::Demo { fault }) => watch::demo(cli, *fault),
     }
 }

@@ -16,6 +16,7 @@ use crate::cli::{Common, Read};
 use crate::counts::{ByKind, Counts};
 use crate::export::{json, packet};
 use crate::failure::Failure;
+use crate::findings::Findings;
 use crate::output::Printer;
 use crate::read::{self, DEVICE, Item, Options, Reading};
 
@@ -76,6 +77,9 @@ impl Analysis<'_> {
         if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
             self.aggregate.record(sample, tunnel);
         }
+        if let Any::IcmpError(error) = event {
+            self.aggregate.record_error(error);
+        }
         if !self.is_printing_events {
             return Ok(());
         }
@@ -96,7 +100,12 @@ impl Analysis<'_> {
         let local = if local.is_empty() { "no tunnel endpoint was seen".to_owned() } else { local.join(" ") };
         printer.text(&format!("{} frames; this node: {local}\n", reading.frames))?;
         let counts = Counts::of(&reading.tables, DEVICE);
-        printer.summary(&self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9))
+        let snapshot = self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9);
+        let mut findings = Findings::default();
+        for finding in findings.judge(&snapshot, Duration::ZERO) {
+            printer.record(json::FINDING, &finding)?;
+        }
+        printer.summary(&snapshot, &findings.all())
     }
 }
 

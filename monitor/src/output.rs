@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use crate::cli::Output;
 use crate::export::json::{self, Record, Summary};
+use crate::findings::Finding;
 use crate::snapshot::Snapshot;
-use crate::ui::report;
+use crate::ui::{self, report};
 
 /// Where reports go.
 pub(crate) struct Printer {
@@ -60,15 +61,26 @@ impl Printer {
     /// A report.
     pub(crate) fn interval(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.record(json::INTERVAL, snapshot)?;
-        let clock = Timestamp::now().to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string();
-        self.text(&report::interval(snapshot, &clock))
+        self.text(&report::interval(snapshot, &clock()))
     }
 
-    /// The summary.
-    pub(crate) fn summary(&mut self, snapshot: &Snapshot) -> Result<()> {
-        self.record(json::SUMMARY, Summary { snapshot, findings: [] })?;
-        self.text(&report::summary(snapshot))
+    /// What has become of a finding.
+    pub(crate) fn finding(&mut self, finding: &Finding) -> Result<()> {
+        self.record(json::FINDING, finding)?;
+        self.text(&ui::finding::text(finding, &clock()))
     }
+
+    /// The summary, with all findings of the run.
+    pub(crate) fn summary(&mut self, snapshot: &Snapshot, findings: &[Finding]) -> Result<()> {
+        self.record(json::SUMMARY, Summary { snapshot, findings })?;
+        self.text(&report::summary(snapshot))?;
+        findings.iter().try_for_each(|finding| self.text(&ui::finding::text(finding, "")))
+    }
+}
+
+/// The time of day.
+fn clock() -> String {
+    Timestamp::now().to_zoned(TimeZone::system()).strftime("%H:%M:%S").to_string()
 }
 
 fn write(bytes: &[u8]) -> Result<()> {

@@ -2,6 +2,7 @@
 //!
 //! Times are in seconds, sizes in bytes; what is not known is absent.
 
+mod evidence;
 mod rtt;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use crate::counts::Issued;
 
+pub use evidence::{Evidence, Host, IcmpErrors, Tunnel, Way};
 pub use rtt::{Buckets, Distribution, Rtt};
 
 /// One device over some time.
@@ -37,6 +39,17 @@ pub struct Snapshot {
     /// What watching cost; of a capture there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overhead: Option<Overhead>,
+    /// What rules judge besides.
+    #[serde(skip)]
+    pub evidence: Evidence,
+}
+
+impl Snapshot {
+    /// ICMP errors that quote what went through a tunnel that is known: anybody can send an error about anything.
+    pub(crate) fn genuine_errors(&self) -> impl Iterator<Item = &IcmpErrors> {
+        let is_known = |error: &&IcmpErrors| self.evidence.to(error.peer).any(|tunnel| tunnel.local == error.local);
+        self.evidence.icmp_errors.iter().filter(is_known)
+    }
 }
 
 /// What watching cost, on all watched devices together: the programs and the reader are there once for all of them.

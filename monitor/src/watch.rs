@@ -1,6 +1,7 @@
 //! Watching devices: attach, read, follow them, report, detach.
 
 mod hint;
+mod host;
 mod life;
 mod overhead;
 mod pace;

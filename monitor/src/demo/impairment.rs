@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Fault,
+    Fault, router,
     topology::{GENEVE_PORT, Node},
 };
 
@@ -11,10 +11,8 @@ use super::{
 const DELAY: Duration = Duration::from_millis(10);
 /// One Geneve frame in so many is lost.
 const LOSS_PERIOD: u64 = 20;
-/// The longest IP packet that crosses the underlay under `Fault::Mtu`.
+/// The longest IP packet that crosses the underlay under the faults of the MTU.
 const PATH_MTU_BYTES: usize = 1400;
-
-const ETHERNET_BYTES: usize = 14;
 
 /// What a fault does, told to the user.
 pub(super) fn effect(fault: Fault) -> String {
@@ -24,19 +22,29 @@ pub(super) fn effect(fault: Fault) -> String {
         Fault::Latency => {
             format!("latency, each packet waits {delay_ms} ms, so each round trip takes {} ms longer", 2 * delay_ms)
         }
-        Fault::Mtu => {
-            format!("mtu, IP packets of more than {PATH_MTU_BYTES} bytes vanish on the underlay without an ICMP error")
+        Fault::MtuBlackhole => format!(
+            "mtu-blackhole, IP packets of more than {PATH_MTU_BYTES} bytes vanish on the underlay without an ICMP error"
+        ),
+        Fault::MtuIcmp => format!(
+            "mtu-icmp, a router drops IP packets of more than {PATH_MTU_BYTES} bytes and tells their senders by ICMP"
+        ),
+        Fault::MtuFragment => {
+            format!("mtu-fragment, a router cuts IPv4 packets of more than {PATH_MTU_BYTES} bytes in two")
         }
         Fault::Loss => format!("loss, one of {LOSS_PERIOD} tunnel packets towards node 2 is lost"),
     }
 }
 
 /// What happens to one frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Pass,
     Drop,
     Delay(Duration),
+    /// It is dropped, and this goes back.
+    Refuse(Vec<u8>),
+    /// These go on in its place.
+    Cut([Vec<u8>; 2]),
 }
 
 /// A fault and what it has to remember.
@@ -55,10 +63,22 @@ impl Impairment {
         match self.fault {
             Fault::None => Verdict::Pass,
             Fault::Latency => Verdict::Delay(DELAY),
-            Fault::Mtu if frame.len() > ETHERNET_BYTES + PATH_MTU_BYTES => Verdict::Drop,
-            Fault::Mtu => Verdict::Pass,
+            Fault::MtuBlackhole | Fault::MtuIcmp | Fault::MtuFragment => self.limit(frame),
             Fault::Loss => self.lose(frame, to),
         }
+    }
+
+    fn limit(&self, frame: &[u8]) -> Verdict {
+        if !router::is_too_long(frame, PATH_MTU_BYTES) {
+            return Verdict::Pass;
+        }
+        let answer = match self.fault {
+            Fault::MtuIcmp => router::refusal(frame, PATH_MTU_BYTES).map(Verdict::Refuse),
+            // What only its sender may cut passes.
+            Fault::MtuFragment => Some(router::cut(frame, PATH_MTU_BYTES).map_or(Verdict::Pass, Verdict::Cut)),
+            Fault::None | Fault::Latency | Fault::Loss | Fault::MtuBlackhole => None,
+        };
+        answer.unwrap_or(Verdict::Drop)
     }
 
     fn lose(&mut self, frame: &[u8], to: Node) -> Verdict {
@@ -112,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_black_hole_begins_above_the_path_mtu() {
-        let mut mtu = Impairment::new(Fault::Mtu);
+        let mut mtu = Impairment::new(Fault::MtuBlackhole);
         assert_eq!(mtu.verdict(&geneve_frame(1414), Node::One), Verdict::Pass);
         assert_eq!(mtu.verdict(&geneve_frame(1415), Node::One), Verdict::Drop);
         assert_eq!(mtu.verdict(&geneve_frame(1415), Node::Two), Verdict::Drop);

@@ -64,6 +64,8 @@ impl Relay {
             Verdict::Delay(delay) if self.delayed.len() < DELAYED_FRAMES_MAX => {
                 self.delayed.push_back(Delayed { due: Instant::now() + delay, to, frame: frame.to_vec() });
             }
+            Verdict::Refuse(answer) => self.deliver(&answer, to.peer()),
+            Verdict::Cut(fragments) => fragments.iter().for_each(|fragment| self.deliver(fragment, to)),
             Verdict::Delay(_) | Verdict::Drop => (),
         }
     }

@@ -51,11 +51,12 @@ pub(super) fn icmp_socket(family: Family) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Makes the kernel set DF on IPv4 and never fragment IPv6, as tunnel endpoints do.
+/// Makes the kernel set DF on IPv4, never fragment IPv6, and take no notice of what routers say about their MTU, as Open
+/// vSwitch's user-space datapath does.
 pub(super) fn forbid_fragments(socket: BorrowedFd, family: Family) -> io::Result<()> {
     let (level, option, value) = match family {
-        Family::V4 => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO),
-        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DO),
+        Family::V4 => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
+        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE),
     };
     let length = size_of_val(&value) as libc::socklen_t;
     // SAFETY: the kernel reads `length` bytes at `value`, which lives until the call returns.

@@ -144,7 +144,7 @@ fn mtu_is_a_black_hole_for_large_packets() {
     if !is_root("mtu_is_a_black_hole_for_large_packets") {
         return;
     }
-    let demo = Demo::start(Fault::Mtu).unwrap();
+    let demo = Demo::start(Fault::MtuBlackhole).unwrap();
     for index in 0..TUNNELS.len() {
         for family in Family::BOTH {
             assert!(demo.passes(index, family, payload(family, 1300)));

@@ -9,12 +9,15 @@ use monitor_common::tunnel::Tunnel;
 use serde::Serialize;
 
 use crate::bpf::Features;
+use crate::findings::Finding;
 use crate::snapshot::Snapshot;
 
 /// Schema of the first line.
 pub const START: &str = "tunmon.start/v1";
 /// Schema of what becomes of a device.
 pub const DEVICE: &str = "tunmon.device/v1";
+/// Schema of a finding.
+pub const FINDING: &str = "tunmon.finding/v1";
 /// Schema of a report.
 pub const INTERVAL: &str = "tunmon.interval/v1";
 /// Schema of a raw event.
@@ -109,7 +112,7 @@ pub struct Summary<'a> {
     #[serde(flatten)]
     pub snapshot: &'a Snapshot,
     /// Findings of the run.
-    pub findings: [(); 0],
+    pub findings: &'a [Finding],
 }
 
 /// A raw event.
@@ -159,6 +162,8 @@ enum Detail {
         #[serde(skip_serializing_if = "Option::is_none")]
         mtu_bytes: Option<u32>,
         quoted_bytes: u32,
+        quoted_ip_length_bytes: u32,
+        quoted_df: bool,
     },
 }
 
@@ -229,6 +234,8 @@ fn icmp_detail(error: &event::IcmpError) -> Detail {
         code: error.code,
         mtu_bytes: (error.mtu != 0).then_some(error.mtu),
         quoted_bytes: error.quoted,
+        quoted_ip_length_bytes: error.quoted_length,
+        quoted_df: error.quoted_df != 0,
     }
 }
 

@@ -10,6 +10,7 @@ use monitor_common::frame::UNTRACKED;
 use monitor_common::tunnel::Tunnel;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
+use super::host;
 use super::life::Life;
 use super::overhead::Meter;
 use super::pace::Pace;
@@ -42,6 +43,7 @@ pub(super) struct Session {
     backlog: [u64; KINDS],
     pub(super) sniffer: Option<Sniffer>,
     meter: Meter,
+    host: host::Counters,
 }
 
 impl Session {
@@ -72,6 +74,7 @@ impl Session {
             backlog,
             sniffer,
             meter,
+            host: host::Counters::new(),
         })
     }
 
@@ -89,7 +92,7 @@ impl Session {
                     let has_found = self.drain(printer)?;
                     pace.looked(Instant::now(), has_found);
                 }
-                _ = report.tick() => self.report(printer)?,
+                _ = report.tick() => self.report(true, printer)?,
                 result = self.life.is_due() => {
                     result?;
                     is_over = self.look(printer)?;
@@ -132,6 +135,9 @@ impl Session {
             if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
                 device.aggregate.record(sample, tunnel);
             }
+            if let Any::IcmpError(error) = event {
+                device.aggregate.record_error(error);
+            }
             if is_printed && result.is_ok() {
                 let at = offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
                 let body = json::Event::new(event, &device.device.name, tunnel.as_ref());
@@ -145,16 +151,24 @@ impl Session {
         result.map(|()| taken != 0)
     }
 
-    fn report(&mut self, printer: &mut Printer) -> Result<()> {
+    /// Ends an interval: judges it, and tells of it unless it is only the rest of one.
+    fn report(&mut self, is_told: bool, printer: &mut Printer) -> Result<()> {
         let now = Instant::now();
         let seconds = (now - self.reported).as_secs_f64();
         self.reported = now;
         let overhead = self.meter.interval(&self.kernel, self.seen()?)?;
+        let host = self.host.interval();
         for device in &mut self.devices {
             let counts = self.kernel.counts(device.device.index)?.settled();
-            let snapshot = device.aggregate.interval(&counts, &device.consumed, seconds);
+            let mut snapshot = device.aggregate.interval(&counts, &device.consumed, seconds);
+            snapshot.evidence.host = Some(host);
             let blind_seconds = Some(device.blind.interval(now).as_secs_f64());
-            printer.interval(&Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot })?;
+            let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
+            if is_told {
+                printer.interval(&snapshot)?;
+            }
+            let told = device.findings.judge(&snapshot, now - self.started);
+            told.iter().try_for_each(|finding| printer.finding(finding))?;
         }
         Ok(())
     }
@@ -182,12 +196,14 @@ impl Session {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        self.report(false, printer)?;
         let overhead = self.meter.whole(&self.kernel, self.seen()?)?;
         for device in &mut self.devices {
             let counts = self.kernel.counts_with_histograms(device.device.index)?;
             let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);
             let blind_seconds = Some(device.blind.whole(ended).as_secs_f64());
-            printer.summary(&Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot })?;
+            let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
+            printer.summary(&snapshot, &device.findings.all())?;
         }
         printer.text(&ui::overhead::text(&overhead))
     }

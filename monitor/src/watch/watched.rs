@@ -7,6 +7,7 @@ use crate::aggregate::{Aggregate, Limits};
 use crate::bpf::Attachment;
 use crate::counts::ByKind;
 use crate::device::{Device, Pattern};
+use crate::findings::Findings;
 use std::time::Duration;
 
 /// One device.
@@ -19,6 +20,8 @@ pub(super) struct Watched {
     pub(super) device: Device,
     /// Its sums.
     pub(super) aggregate: Aggregate,
+    /// Its findings.
+    pub(super) findings: Findings,
     /// What became of its events.
     pub(super) consumed: ByKind,
     /// The time without programs.
@@ -32,7 +35,16 @@ impl Watched {
     pub(super) fn new(wanted: Pattern, device: Device, limits: Limits) -> Self {
         let aggregate = Aggregate::new(&device.name, device.mtu, limits);
         let (consumed, blind) = (ByKind::default(), Blind::default());
-        Self { wanted, attachment: None, device, aggregate, consumed, blind, trouble: None }
+        Self {
+            wanted,
+            attachment: None,
+            device,
+            aggregate,
+            findings: Findings::default(),
+            consumed,
+            blind,
+            trouble: None,
+        }
     }
 
     /// It as it stands in the roster.

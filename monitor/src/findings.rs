@@ -1,0 +1,254 @@
+//! Findings: what is wrong with the tunnels, with numbers, a cause, a fix and a way to see it oneself.
+//!
+//! A rule is a pure function of a [`Snapshot`]: what it finds there are [`Hit`]s. [`Findings`] makes of them what is told:
+//! raised once, updated now and then, cleared when there was nothing for a while. The time is an argument. To add one:
+//! a file here with the rule and its texts, a line in [`RULES`], a page in `docs/findings`.
+
+mod df_clear;
+mod filtered;
+mod inner_fragments;
+mod outer_fragments;
+mod path_mtu;
+mod port_closed;
+mod reassembly;
+#[cfg(test)]
+mod testing;
+mod underlay_loop;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::snapshot::Snapshot;
+
+/// All rules, by code.
+pub const RULES: [&Rule; 8] = [
+    &path_mtu::RULE,
+    &outer_fragments::RULE,
+    &inner_fragments::RULE,
+    &df_clear::RULE,
+    &reassembly::RULE,
+    &port_closed::RULE,
+    &filtered::RULE,
+    &underlay_loop::RULE,
+];
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Traffic is lost.
+    Critical,
+    /// Traffic suffers, or will.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// A rule, and what is told of what it finds.
+pub struct Rule {
+    /// Its code.
+    pub code: &'static str,
+    /// Its name in records.
+    pub kind: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Its page, in Markdown.
+    pub page: &'static str,
+    judge: fn(&Snapshot) -> Vec<Hit>,
+}
+
+/// What a rule has found in one snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// The virtual network, when it is one's.
+    pub vni: Option<u32>,
+    /// The other end, when it is one's.
+    pub peer: Option<IpAddr>,
+    /// Packets, or what the rule counts.
+    pub count: u64,
+    /// The numbers behind it.
+    pub evidence: Value,
+    /// Why it is so.
+    pub cause: String,
+    /// What to do.
+    pub fix: String,
+    /// A command that shows it.
+    pub test: String,
+}
+
+/// A finding as it is told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Code of its rule.
+    pub code: &'static str,
+    /// Name of its rule.
+    pub kind: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Where it is in its life.
+    pub state: State,
+    /// The device.
+    pub device: String,
+    /// The virtual network, when it is one's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vni: Option<u32>,
+    /// The other end, when it is one's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
+    /// What the rule counts, since it was raised.
+    pub count: u64,
+    /// The numbers behind it, as of the last snapshot that had it.
+    pub evidence: Value,
+    /// Why it is so.
+    pub cause: String,
+    /// What to do.
+    pub fix: String,
+    /// A command that shows it.
+    pub test: String,
+}
+
+/// The other end of a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Peer {
+    /// Its address.
+    pub ip: IpAddr,
+}
+
+/// Where a finding is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It is new.
+    Raised,
+    /// It goes on.
+    Updated,
+    /// Nothing of it was seen for a while.
+    Cleared,
+}
+
+/// Between two updates of one finding.
+const UPDATES: Duration = Duration::from_secs(10);
+/// Without anything of it for so long, a finding is cleared.
+const QUIET: Duration = Duration::from_secs(60);
+/// Evidence as it is told.
+fn value<T: Serialize>(evidence: &T) -> Value {
+    serde_json::to_value(evidence).unwrap_or_default()
+}
+
+/// Findings that are kept of a run; later ones are not told apart from none.
+const MOST: usize = 1000;
+
+type Key = (&'static str, Option<u32>, Option<IpAddr>);
+
+struct Known {
+    finding: Finding,
+    told: Duration,
+    seen: Duration,
+}
+
+/// The findings of one device, over a run.
+#[derive(Default)]
+pub struct Findings(BTreeMap<Key, Known>);
+
+impl Findings {
+    /// Judges a snapshot at `now`, a time since any moment; returns what is to be told.
+    pub fn judge(&mut self, snapshot: &Snapshot, now: Duration) -> Vec<Finding> {
+        let mut told = Vec::new();
+        for rule in RULES {
+            for hit in (rule.judge)(snapshot) {
+                told.extend(self.hit(rule, hit, &snapshot.device, now));
+            }
+        }
+        for known in self.0.values_mut() {
+            if known.finding.state != State::Cleared && now >= known.seen + QUIET {
+                known.finding.state = State::Cleared;
+                told.push(known.finding.clone());
+            }
+        }
+        told
+    }
+
+    /// All findings of the run, in the order of their codes, each in its last state.
+    pub fn all(&self) -> Vec<Finding> {
+        self.0.values().map(|known| known.finding.clone()).collect()
+    }
+
+    fn hit(&mut self, rule: &Rule, hit: Hit, device: &str, now: Duration) -> Option<Finding> {
+        let key = (rule.code, hit.vni, hit.peer);
+        let has_room = self.0.len() < MOST;
+        let before = self.0.get(&key).filter(|known| known.finding.state != State::Cleared);
+        if before.is_none() && !has_room && !self.0.contains_key(&key) {
+            return None;
+        }
+        let (state, count, told) = match before {
+            Some(known) => (State::Updated, known.finding.count + hit.count, known.told),
+            None => (State::Raised, hit.count, now),
+        };
+        let finding = Finding {
+            code: rule.code,
+            kind: rule.kind,
+            severity: rule.severity,
+            state,
+            device: device.to_owned(),
+            vni: hit.vni,
+            peer: hit.peer.map(|ip| Peer { ip }),
+            count,
+            evidence: hit.evidence,
+            cause: hit.cause,
+            fix: hit.fix,
+            test: hit.test,
+        };
+        let is_told = state == State::Raised || now >= told + UPDATES;
+        let told = if is_told { now } else { told };
+        let answer = is_told.then(|| finding.clone());
+        self.0.insert(key, Known { finding, told, seen: now });
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{self, fragments};
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_finding_is_raised_once_updated_now_and_then_and_cleared() {
+        let (ill, well) = (fragments(3), testing::healthy());
+        let mut findings = Findings::default();
+        let mut told = Vec::new();
+        for second in 0..100 {
+            let snapshot = if second < 25 { &ill } else { &well };
+            for finding in findings.judge(snapshot, SECOND * second) {
+                told.push((second, finding.state, finding.count));
+            }
+        }
+        assert_eq!(
+            told,
+            [(0, State::Raised, 3), (10, State::Updated, 33), (20, State::Updated, 63), (84, State::Cleared, 75),]
+        );
+        assert_eq!(findings.all().len(), 1);
+        assert_eq!(findings.judge(&ill, SECOND * 100)[0].state, State::Raised);
+    }
+
+    #[test]
+    fn a_healthy_tunnel_raises_nothing() {
+        assert_eq!(Findings::default().judge(&testing::healthy(), SECOND), []);
+    }
+
+    #[test]
+    fn codes_ascend_and_each_has_its_page() {
+        assert!(RULES.windows(2).all(|pair| pair[0].code < pair[1].code));
+        for rule in RULES {
+            assert!(rule.page.starts_with(&format!("# {} {}", rule.code, rule.kind)), "{}", rule.code);
+            for heading in ["## Symptom", "## Cause", "## Confirm", "## Fix"] {
+                assert!(rule.page.contains(heading), "{} has no {heading}", rule.code);
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! TM106: tunnel packets may be fragmented, and they are: that DF is clear is what lets it happen in silence.
+
+use serde::Serialize;
+
+use super::{Hit, Rule, Severity, value};
+use crate::snapshot::{Snapshot, Tunnel};
+
+/// The rule.
+pub(super) const RULE: Rule = Rule {
+    code: "TM106",
+    kind: "outer_df_clear",
+    severity: Severity::Info,
+    page: include_str!("../../../docs/findings/TM106.md"),
+    judge,
+};
+
+#[derive(Serialize)]
+struct Evidence {
+    direction: &'static str,
+    df_clear_packets_at_least: u64,
+    outer_fragments: u64,
+}
+
+/// Clear by itself it is a matter of configuration, such as the default of a plain Geneve device.
+fn judge(snapshot: &Snapshot) -> Vec<Hit> {
+    let is_cut = |tunnel: &&Tunnel| tunnel.rx.outer_fragments + tunnel.tx.outer_fragments != 0;
+    let is_clear = |tunnel: &&Tunnel| tunnel.rx.df_clear + tunnel.tx.df_clear != 0;
+    snapshot.evidence.tunnels.iter().filter(is_cut).filter(is_clear).map(hit).collect()
+}
+
+fn hit(tunnel: &Tunnel) -> Hit {
+    let (rx, tx) = (tunnel.rx.df_clear, tunnel.tx.df_clear);
+    let (direction, who) = match (rx, tx) {
+        (_, 0) => ("rx", tunnel.peer.to_string()),
+        (0, _) => ("tx", "this node".to_owned()),
+        _ => ("both", format!("{} and this node", tunnel.peer)),
+    };
+    Hit {
+        vni: Some(tunnel.vni),
+        peer: Some(tunnel.peer),
+        count: rx + tx,
+        cause: format!("{who} sends tunnel packets without DF, so routers cut them and nobody learns of it"),
+        fix:
+            "ovs-vsctl remove open . external_ids ovn-encap-df_default, or set options:df_default=true of the tunnel's \
+              interface"
+                .to_owned(),
+        test: format!("tcpdump -vni DEVICE 'host {} and udp port 6081' shows flags [DF] or [none]", tunnel.peer),
+        evidence: value(&Evidence {
+            direction,
+            df_clear_packets_at_least: rx + tx,
+            outer_fragments: tunnel.rx.outer_fragments + tunnel.tx.outer_fragments,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::testing;
+
+    #[test]
+    fn it_is_told_only_where_packets_are_cut() {
+        let mut snapshot = testing::healthy();
+        snapshot.evidence.tunnels[0].rx.df_clear = 9;
+        assert_eq!(judge(&snapshot), []);
+        snapshot.evidence.tunnels[0].rx.outer_fragments = 2;
+        let [hit] = judge(&snapshot).try_into().unwrap();
+        assert_eq!((&hit.evidence["direction"], hit.count), (&"rx".into(), 9));
+    }
+}

@@ -1,0 +1,116 @@
+//! TM104: tunnel packets are cut into fragments on the underlay.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::port_closed::{self, is_about_fragments};
+use super::{Hit, Rule, Severity, value};
+use crate::snapshot::{IcmpErrors, Snapshot, Tunnel};
+
+/// The rule.
+pub(super) const RULE: Rule = Rule {
+    code: "TM104",
+    kind: "outer_fragmentation",
+    severity: Severity::Warning,
+    page: include_str!("../../../docs/findings/TM104.md"),
+    judge,
+};
+
+#[derive(Serialize)]
+struct Evidence {
+    direction: &'static str,
+    rx_fragments: u64,
+    tx_fragments: u64,
+    /// Tunnel packets for which the peer says that it cannot put them together.
+    undeliverable_packets: u64,
+    first_fragment_length_max_bytes: Option<u32>,
+    df_clear: bool,
+}
+
+fn judge(snapshot: &Snapshot) -> Vec<Hit> {
+    let cut =
+        snapshot.evidence.tunnels.iter().filter(|tunnel| tunnel.rx.outer_fragments + tunnel.tx.outer_fragments != 0);
+    let refused = port_closed::refusals(snapshot).filter(|error| is_about_fragments(snapshot, error));
+    cut.map(fragments).chain(refused.map(undeliverable)).collect()
+}
+
+fn fragments(tunnel: &Tunnel) -> Hit {
+    let (rx, tx) = (tunnel.rx.outer_fragments, tunnel.tx.outer_fragments);
+    let direction = match (rx, tx) {
+        (_, 0) => "rx",
+        (0, _) => "tx",
+        _ => "both",
+    };
+    let who = match direction {
+        "rx" => format!("tunnel packets from {} arrive in fragments", tunnel.peer),
+        "tx" => format!("this node sends tunnel packets to {} in fragments", tunnel.peer),
+        _ => format!("tunnel packets to and from {} are fragmented", tunnel.peer),
+    };
+    let longest = if tx == 0 { tunnel.rx } else { tunnel.tx }.outer_length_max_bytes;
+    let evidence = Evidence {
+        direction,
+        rx_fragments: rx,
+        tx_fragments: tx,
+        undeliverable_packets: 0,
+        first_fragment_length_max_bytes: (longest != 0).then_some(longest),
+        df_clear: tunnel.rx.df_clear + tunnel.tx.df_clear != 0,
+    };
+    finish(
+        Some(tunnel.vni),
+        tunnel.peer,
+        rx + tx,
+        format!("{who}: they are longer than a link of the underlay takes"),
+        &evidence,
+    )
+}
+
+fn undeliverable(error: &IcmpErrors) -> Hit {
+    let evidence = Evidence {
+        direction: "tx",
+        rx_fragments: 0,
+        tx_fragments: 0,
+        undeliverable_packets: error.count,
+        first_fragment_length_max_bytes: None,
+        df_clear: true,
+    };
+    let cause = format!(
+        "tunnel packets of {} bytes without DF reach {} in fragments, which its switch does not put together",
+        error.quoted_length_bytes, error.peer
+    );
+    finish(error.vni, error.peer, error.count, cause, &evidence)
+}
+
+fn finish(vni: Option<u32>, peer: IpAddr, count: u64, cause: String, evidence: &Evidence) -> Hit {
+    Hit {
+        vni,
+        peer: Some(peer),
+        count,
+        cause,
+        fix: "set the MTU of the pods so that tunnel packets fit the path (device MTU less the column OVERH), or raise the \
+              path's MTU"
+            .to_owned(),
+        test: format!("tcpdump -ni DEVICE 'host {peer} and ip[6:2] & 0x3fff != 0'"),
+        evidence: value(evidence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::testing::{self, PEER};
+
+    #[test]
+    fn fragments_are_told_with_their_direction() {
+        let [hit] = judge(&testing::fragments(6)).try_into().unwrap();
+        assert_eq!((hit.vni, hit.peer, hit.count), (Some(100), Some(PEER), 6));
+        assert_eq!((&hit.evidence["direction"], &hit.evidence["rx_fragments"]), (&"rx".into(), &6.into()));
+    }
+
+    #[test]
+    fn refused_long_packets_of_a_peer_that_answers_short_ones_are_fragments() {
+        let refused = IcmpErrors { kind: 3, code: 3, reporter: PEER, quoted_df: false, ..testing::error() };
+        let [hit] = judge(&testing::errors(refused)).try_into().unwrap();
+        assert_eq!((hit.peer, &hit.evidence["undeliverable_packets"]), (Some(PEER), &4.into()));
+    }
+}

@@ -1,0 +1,53 @@
+//! Snapshots for the tests of rules.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::aggregate::{Aggregate, Limits};
+use crate::counts::{ByKind, Counts};
+use crate::snapshot::{IcmpErrors, Snapshot, Tunnel, Way};
+
+pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2));
+pub(super) const ROUTER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254));
+
+/// One tunnel with traffic and nothing else.
+pub(super) fn healthy() -> Snapshot {
+    let limits = Limits { max_vnis: 8, max_peers: 8 };
+    let mut snapshot = Aggregate::new("eth0", 1500, limits).interval(&Counts::default(), &ByKind::default(), 1.0);
+    let way = Way { packets: 100, outer_length_max_bytes: 1442, inner_length_max_bytes: 1392, ..Way::default() };
+    let tunnel = Tunnel { vni: 100, peer: PEER, local: LOCAL, overhead_bytes: 50, rx: way, tx: way };
+    snapshot.evidence.tunnels.push(tunnel);
+    snapshot
+}
+
+/// So many outer fragments received.
+pub(super) fn fragments(count: u64) -> Snapshot {
+    let mut snapshot = healthy();
+    snapshot.evidence.tunnels[0].rx.outer_fragments = count;
+    snapshot
+}
+
+/// Errors of no kind, about long packets of the tunnel.
+pub(super) fn error() -> IcmpErrors {
+    IcmpErrors {
+        reporter: ROUTER,
+        peer: PEER,
+        local: LOCAL,
+        is_received: true,
+        vni: Some(100),
+        kind: 0,
+        code: 0,
+        mtu_bytes: None,
+        quoted_bytes: 548,
+        quoted_length_bytes: 1478,
+        quoted_df: true,
+        count: 4,
+    }
+}
+
+/// A healthy tunnel with such errors.
+pub(super) fn errors(errors: IcmpErrors) -> Snapshot {
+    let mut snapshot = healthy();
+    snapshot.evidence.icmp_errors.push(errors);
+    snapshot
+}

@@ -1,0 +1,53 @@
+//! The demo's cable with each fault, and without.
+
+use serde_json::Value;
+
+use super::support::{found, of_summary, run};
+
+/// Runs the demo with this fault; all its records, and the seconds after which the first finding was told.
+fn demo(fault: &str) -> Option<Vec<Value>> {
+    run(&["demo", "--duration", "5s", "--interval", "500ms", "--fault", fault], true)
+}
+
+fn codes(findings: &[Value]) -> Vec<(String, Option<u64>)> {
+    findings.iter().map(found).map(|(code, vni, _)| (code, vni)).collect()
+}
+
+#[test]
+fn a_router_that_reports_its_mtu_is_found_for_every_network() {
+    let Some(records) = demo("mtu-icmp") else { return };
+    let findings = of_summary(&records);
+    let expected = [100, 200, 300].map(|vni| ("TM102".to_owned(), Some(vni)));
+    assert_eq!(codes(&findings), expected);
+    for (finding, (reporter, recommended)) in
+        findings.iter().zip([("192.0.2.254", 1342), ("192.0.2.254", 1342), ("2001:db8::fe", 1330)])
+    {
+        let evidence = &finding["evidence"];
+        assert_eq!((&evidence["reporter"], &evidence["next_hop_mtu_bytes"]), (&reporter.into(), &1400.into()));
+        assert_eq!(evidence["recommended_inner_mtu_bytes"], recommended, "{finding}");
+        assert!(evidence["lost_length_bytes"].as_u64().unwrap() > 1400, "{finding}");
+        assert_eq!(evidence["quote_is_enough"], true);
+    }
+    let raised = records.iter().filter(|record| record["schema"] == "tunmon.finding/v1" && record["state"] == "raised");
+    assert_eq!(raised.count(), 3);
+}
+
+#[test]
+fn a_router_that_cuts_packets_is_found_where_it_does() {
+    let Some(records) = demo("mtu-fragment") else { return };
+    let findings = of_summary(&records);
+    let expected = ["TM104", "TM106"].map(|code| [100, 200].map(|vni| (code.to_owned(), Some(vni)))).concat();
+    assert_eq!(codes(&findings), expected);
+    for finding in findings.iter().filter(|finding| finding["code"] == "TM104") {
+        assert_eq!((&finding["evidence"]["direction"], &finding["peer"]["ip"]), (&"rx".into(), &"192.0.2.2".into()));
+    }
+}
+
+#[test]
+fn without_a_fault_or_with_another_one_nothing_of_this_is_found() {
+    for fault in ["none", "latency", "loss"] {
+        let Some(records) = demo(fault) else { return };
+        assert_eq!(of_summary(&records), Vec::<Value>::new(), "{fault}");
+        assert!(records.iter().all(|record| record["schema"] != "tunmon.finding/v1"), "{fault}");
+    }
+}
