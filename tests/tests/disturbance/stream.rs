@@ -2,16 +2,13 @@
 
 use monitor::bpf::Kernel;
 use monitor_common::packet::Class;
-use tests::calm::{Mode, Pair, Place, Streams};
+use tests::calm::{Cycles, Mode, Pair, Place};
 use tests::needs;
 
 use super::support;
 
-const CYCLES: u64 = 100;
-/// Packets of each stream while all is attached, in each cycle.
-const PACKETS: u64 = 25;
-/// A second, of each of the four streams.
-const RATE: u32 = 6000;
+const CYCLES: Cycles = Cycles { count: 100, packets: 25, rate: 6000 };
+const PACKETS: u64 = CYCLES.count as u64 * CYCLES.packets;
 
 fn check(mode: Mode) {
     if support::skips() {
@@ -19,17 +16,10 @@ fn check(mode: Mode) {
     }
     let mut kernel = support::load();
     let pair = Pair::create().unwrap();
-    let streams = Streams::start(pair.places(), RATE).unwrap();
-    for _ in 0..CYCLES {
-        let attachments = pair.places().map(|place| support::attach(&mut kernel, place, mode));
-        streams.pass(PACKETS).unwrap();
-        drop(attachments);
-    }
-    let outcomes = streams.stop().unwrap();
+    let outcomes = CYCLES.run(&mut kernel, pair.places(), mode).unwrap();
     println!("{mode:?}: {outcomes:?}");
     for outcome in &outcomes {
-        assert!(outcome.is_whole(), "{mode:?}: {outcomes:?}");
-        assert!(outcome.received > CYCLES * PACKETS, "{mode:?}: {outcome:?}");
+        assert!(outcome.is_whole() && outcome.received > PACKETS, "{mode:?}: {outcomes:?}");
     }
     for place in pair.places() {
         assert_seen(&kernel, place);
@@ -42,7 +32,7 @@ fn assert_seen(kernel: &Kernel, place: Place<'_>) {
     for seen in classes {
         let [other, geneve, fragment] =
             [Class::Other, Class::Geneve, Class::Fragment].map(|class| seen[class as usize]);
-        assert!(other.min(geneve) >= CYCLES * PACKETS && fragment > 0, "{classes:?}");
+        assert!(other.min(geneve) >= PACKETS && fragment > 0, "{classes:?}");
     }
 }
 
