@@ -62,49 +62,72 @@ fn ask(program: BorrowedFd<'_>, info: &mut Info) -> Result<()> {
     Ok(())
 }
 
-/// The kernel's functions by address.
+/// The kernel's functions by address: its own list, which is long, and what was found in it.
 pub struct Symbols {
-    functions: BTreeMap<u64, Vec<String>>,
+    list: String,
     base: u64,
+    found: BTreeMap<i32, Vec<String>>,
+}
+
+/// The names of what a program calls, but for its own functions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    pub all: BTreeSet<String>,
+    /// What it must not call.
+    pub forbidden: BTreeSet<String>,
 }
 
 impl Symbols {
     /// Reads them; an error where the kernel hides its addresses.
     pub fn read() -> Result<Self> {
-        let text = fs::read_to_string("/proc/kallsyms").context("/proc/kallsyms")?;
-        let mut functions = BTreeMap::<u64, Vec<String>>::new();
-        for line in text.lines() {
-            let mut words = line.split_whitespace();
-            let (Some(address), Some("T" | "t" | "W" | "w"), Some(name)) = (words.next(), words.next(), words.next())
-            else {
+        Self::parse(fs::read_to_string("/proc/kallsyms").context("/proc/kallsyms")?)
+    }
+
+    /// Lines such as `ffffffff814dccd0 T __bpf_call_base`.
+    fn parse(list: String) -> Result<Self> {
+        let (before, _) = list.split_once(" T __bpf_call_base\n").context("this kernel shows no functions")?;
+        let address = before.rsplit('\n').next().unwrap_or(before);
+        let base = u64::from_str_radix(address, 16).context("/proc/kallsyms")?;
+        ensure!(base != 0, "this kernel hides the addresses of its functions");
+        Ok(Self { list, base, found: BTreeMap::new() })
+    }
+
+    /// What a program calls.
+    pub fn calls(&mut self, code: &[Instruction]) -> Calls {
+        let mut calls = Calls::default();
+        for (_, call) in rules::instructions(code) {
+            if call.opcode != CALL || call.from == PSEUDO_CALL {
                 continue;
-            };
-            functions.entry(u64::from_str_radix(address, 16)?).or_default().push(name.to_owned());
+            }
+            let names = self.names(call);
+            if !names.iter().any(|name| is_allowed(name)) {
+                calls.forbidden.extend(names.iter().cloned());
+            }
+            calls.all.extend(names);
         }
-        let is_base = |names: &Vec<String>| names.iter().any(|name| name == "__bpf_call_base");
-        let base = functions.iter().find(|(_, names)| is_base(names)).map(|(address, _)| *address);
-        let base = base.filter(|address| *address != 0).context("this kernel hides the addresses of its functions")?;
-        Ok(Self { functions, base })
+        calls
     }
 
-    /// The names of what a call calls, but for the program's own functions.
-    fn called(&self, call: Instruction) -> Vec<String> {
-        if call.from == 0 && call.immediate == TAIL_CALL {
-            return vec!["bpf_tail_call".to_owned()];
+    /// The names of what a call calls; several functions can be at one address.
+    fn names(&mut self, call: Instruction) -> Vec<String> {
+        let distance = call.immediate;
+        match call.from {
+            0 if distance == TAIL_CALL => vec!["bpf_tail_call".to_owned()],
+            0 => {
+                let address = self.base.wrapping_add_signed(distance.into());
+                self.found.entry(distance).or_insert_with(|| names_at(&self.list, address)).clone()
+            }
+            kind => vec![format!("{distance} of kind {kind}")],
         }
-        let address = self.base.wrapping_add_signed(i64::from(call.immediate));
-        let names = self.functions.get(&address).filter(|_| call.from == 0);
-        names.cloned().unwrap_or_else(|| vec![format!("{} of kind {}", call.immediate, call.from)])
     }
+}
 
-    /// The names of all that a program calls, and of what it must not call.
-    pub fn calls(&self, code: &[Instruction]) -> (BTreeSet<String>, BTreeSet<String>) {
-        let calls = rules::instructions(code).map(|(_, instruction)| instruction);
-        let calls = calls.filter(|instruction| instruction.opcode == CALL && instruction.from != PSEUDO_CALL);
-        let names: Vec<Vec<String>> = calls.map(|call| self.called(call)).collect();
-        let forbidden = names.iter().filter(|names| !names.iter().any(|name| is_allowed(name)));
-        (names.iter().flatten().cloned().collect(), forbidden.flatten().cloned().collect())
-    }
+fn names_at(list: &str, address: u64) -> Vec<String> {
+    let start = format!("\n{address:016x} ");
+    let lines = list.match_indices(&start).filter_map(|(at, _)| list[at + start.len()..].lines().next());
+    // A letter for the kind, the name, and the module.
+    let names: Vec<String> = lines.filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned)).collect();
+    if names.is_empty() { vec![format!("what is at {address:x}")] } else { names }
 }
 
 /// Whether it is one of [`rules::HELPERS`], or does for one kind of maps what the helper does for all.
@@ -123,14 +146,28 @@ mod tests {
 
     #[test]
     fn calls_are_known_by_their_distance_and_others_are_forbidden() {
-        let names = [(0x1000, "__bpf_call_base"), (0x0f00, "bpf_ringbuf_reserve"), (0x1100, "bpf_skb_store_bytes")];
-        let functions = names.map(|(address, name)| (address, vec![name.to_owned()])).into();
-        let symbols = Symbols { functions, base: 0x1000 };
+        let list = "\
+0000000000000000 A fixed
+0000000000000f00 T bpf_ringbuf_reserve
+0000000000001000 t other
+0000000000001000 T __bpf_call_base
+0000000000001100 T bpf_skb_store_bytes
+";
+        let mut symbols = Symbols::parse(list.to_owned()).unwrap();
         let code = [call(0, -0x100), call(0, 12), call(PSEUDO_CALL, 7), call(0, 0x100), call(2, -0x100), call(0, 1)];
-        let (called, forbidden) = symbols.calls(&code);
-        assert!(called.contains("bpf_ringbuf_reserve") && called.contains("bpf_tail_call"), "{called:?}");
-        let names = ["-256 of kind 2", "1 of kind 0", "bpf_skb_store_bytes"].map(str::to_owned);
-        assert_eq!(forbidden, names.into());
+        let calls = symbols.calls(&code);
+        assert_eq!(
+            calls.forbidden,
+            ["-256 of kind 2", "bpf_skb_store_bytes", "what is at 1001"].map(str::to_owned).into()
+        );
+        let allowed: Vec<&String> = calls.all.difference(&calls.forbidden).collect();
+        assert_eq!(allowed, ["bpf_ringbuf_reserve", "bpf_tail_call"]);
+    }
+
+    #[test]
+    fn a_kernel_that_hides_its_addresses_is_an_error() {
+        assert!(Symbols::parse("0000000000000000 T __bpf_call_base\n".to_owned()).is_err());
+        assert!(Symbols::parse("0000000000000f00 T bpf_ringbuf_reserve\n".to_owned()).is_err());
     }
 
     #[test]

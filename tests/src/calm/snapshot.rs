@@ -12,7 +12,7 @@ use crate::process;
 
 /// Lines of commands; `DEV` is the device. A tool that does not know the device or its driver says so, which is an
 /// answer like any other.
-const QUESTIONS: [&str; 10] = [
+const QUESTIONS: [&str; 9] = [
     "ethtool -k DEV",
     "ethtool -l DEV",
     "ethtool -g DEV",
@@ -21,7 +21,6 @@ const QUESTIONS: [&str; 10] = [
     "tc qdisc show dev DEV",
     "tc filter show dev DEV ingress",
     "tc filter show dev DEV egress",
-    "tc filter show dev DEV",
     "bpftool net show dev DEV",
 ];
 
