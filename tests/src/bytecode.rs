@@ -1,13 +1,14 @@
 //! The BPF object as bytecode: its functions out of the ELF file, and what can be proven of them without a kernel.
 //!
 //! [`object`] reads the file, [`flow`] walks a function over all its paths, [`rules`] and [`stack`] say what must hold.
-//! [`interpreter`] runs programs on packets and counts.
+//! [`interpreter`] runs programs on packets and counts. [`translated`] reads a loaded program back for the same rules.
 
 pub mod flow;
 pub mod interpreter;
 pub mod object;
 pub mod rules;
 pub mod stack;
+pub mod translated;
 
 /// One slot of eight bytes, as the kernel reads it (`struct bpf_insn`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

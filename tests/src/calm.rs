@@ -1,6 +1,6 @@
 //! What shows that tunmon stays out of the way of others: of their packets, of their devices, of their programs.
 //!
-//! [`Streams`] know each of their packets, and say which did not arrive as they were sent. A [`Snapshot`] is all that the
+//! Streams know each of their packets, and say which did not arrive as it was sent while [`Cycles`] run. A [`Snapshot`] is all that the
 //! usual tools say of a device. A [`Foreign`] program does what one can see. [`Pair`] is a wire to have these on, and
 //! [`Mode`] what tunmon is told to attach.
 
@@ -14,7 +14,7 @@ mod streams;
 
 pub use foreign::{Foreign, Way};
 pub use mode::{Mode, has_tcx};
-pub use pair::{DEVICE, Pair, Place};
-pub use snapshot::{Snapshot, changes};
+pub use pair::{Attached, DEVICE, Pair, Place};
+pub use snapshot::{Snapshot, around};
 pub use stream::Outcome;
-pub use streams::Streams;
+pub use streams::Cycles;

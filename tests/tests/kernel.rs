@@ -8,6 +8,7 @@
 
 mod kernel {
     mod delay;
+    mod disturbance;
     mod features;
     mod hooks;
     mod load;
@@ -15,4 +16,5 @@ mod kernel {
     mod ovs;
     mod segments;
     mod support;
+    mod translated;
 }

@@ -20,8 +20,8 @@ pub enum Value {
     Frame(i64),
 }
 
-/// The registers r0 to r10.
-pub type Registers = [Value; 11];
+/// The registers r0 to r10, and r11, which no program has and which the verifier may use in what it puts in.
+pub type Registers = [Value; 12];
 
 /// Code that does not stay in its function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn states(code: &[Instruction]) -> Result<Vec<Option<Registers>>, Fault> {
     while let Some(slot) = open.pop() {
         let Some(before) = states[slot] else { continue };
         let instruction = code[slot];
-        if instruction.to > 10 {
+        if instruction.to >= before.len() {
             return Err(Fault::Register(slot));
         }
         let after = step(&code[slot..], before);

@@ -71,7 +71,7 @@ pub fn helpers(code: &[Instruction]) -> BTreeSet<i32> {
 }
 
 /// All instructions, reached or not, without the second halves of wide constants.
-fn instructions(code: &[Instruction]) -> impl Iterator<Item = (usize, Instruction)> {
+pub(super) fn instructions(code: &[Instruction]) -> impl Iterator<Item = (usize, Instruction)> {
     let mut slot = 0;
     std::iter::from_fn(move || {
         let instruction = *code.get(slot)?;

@@ -1,7 +1,10 @@
 //! The ways in which received packets are seen, each of which is to be asked for and told from the others.
 
+use anyhow::{Result, ensure};
 use aya::util::KernelVersion;
-use monitor::bpf::Ingress;
+use monitor::bpf::{Ingress, Kernel};
+
+use super::pair::{Attached, Place};
 
 /// What tunmon is told to attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +20,15 @@ pub enum Mode {
 impl Mode {
     pub const ALL: [Self; 3] = [Self::Native, Self::Generic, Self::Tc];
 
-    pub fn ingress(self) -> Ingress {
+    /// Attaches programs at a place, to the hooks that this means.
+    pub fn attach<'a>(self, kernel: &mut Kernel, place: Place<'a>) -> Result<Attached<'a>> {
+        let attachment = place.attach(kernel, self.ingress())?;
+        let hooks = [attachment.ingress, attachment.egress];
+        ensure!(hooks == self.hooks(), "{self:?} was attached to {hooks:?}");
+        Ok(attachment)
+    }
+
+    fn ingress(self) -> Ingress {
         match self {
             Self::Native => Ingress::Xdp,
             Self::Generic => Ingress::XdpGeneric,
@@ -35,7 +46,7 @@ impl Mode {
     }
 
     /// The hooks that it means on this kernel: of received and of transmitted packets.
-    pub fn hooks(self) -> [&'static str; 2] {
+    fn hooks(self) -> [&'static str; 2] {
         match self {
             Self::Native => ["xdp", tc()],
             Self::Generic => ["xdp-generic", tc()],

@@ -5,6 +5,7 @@
 //! ```
 
 use std::net::Ipv4Addr;
+use std::ops::Deref;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -26,11 +27,18 @@ pub struct Place<'a> {
     pub address: Ipv4Addr,
 }
 
-impl Place<'_> {
+/// Programs that are attached at a place; dropping it detaches them.
+pub struct Attached<'a> {
+    place: Place<'a>,
+    attachment: Option<Attachment>,
+}
+
+impl<'a> Place<'a> {
     /// Attaches programs to the device.
-    pub fn attach(self, kernel: &mut Kernel, ingress: Ingress) -> Result<Attachment> {
+    pub fn attach(self, kernel: &mut Kernel, ingress: Ingress) -> Result<Attached<'a>> {
         let _inside = self.namespace.enter()?;
-        kernel.attach(&Device::named(DEVICE)?, ingress)
+        let attachment = kernel.attach(&Device::named(DEVICE)?, ingress)?;
+        Ok(Attached { place: self, attachment: Some(attachment) })
     }
 
     /// The device's index.
@@ -44,6 +52,22 @@ impl Place<'_> {
         wait::until(&format!("{DEVICE} to be up"), PATIENCE, || {
             Ok(self.namespace.run(&format!("ip link show {DEVICE}"))?.contains("state UP").then_some(()))
         })
+    }
+}
+
+impl Deref for Attached<'_> {
+    type Target = Attachment;
+
+    fn deref(&self) -> &Attachment {
+        self.attachment.as_ref().expect("only drop takes it")
+    }
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        // A filter is found by its device, whose number counts in its own namespace.
+        let _inside = self.place.namespace.enter();
+        self.attachment = None;
     }
 }
 

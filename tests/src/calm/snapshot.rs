@@ -1,6 +1,7 @@
 //! All that the usual tools say of a device, as text: what is as it was before reads the same as before.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use anyhow::Result;
 use aya::programs::SchedClassifier;
@@ -11,7 +12,7 @@ use crate::process;
 
 /// Lines of commands; `DEV` is the device. A tool that does not know the device or its driver says so, which is an
 /// answer like any other.
-const QUESTIONS: [&str; 10] = [
+const QUESTIONS: [&str; 9] = [
     "ethtool -k DEV",
     "ethtool -l DEV",
     "ethtool -g DEV",
@@ -20,7 +21,6 @@ const QUESTIONS: [&str; 10] = [
     "tc qdisc show dev DEV",
     "tc filter show dev DEV ingress",
     "tc filter show dev DEV egress",
-    "tc filter show dev DEV",
     "bpftool net show dev DEV",
 ];
 
@@ -32,21 +32,20 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub fn take(place: Place<'_>) -> Result<Self> {
-        let (namespace, device) = (place.namespace, DEVICE);
+        // From inside, and not by `ip netns exec`, which would take most of the time where processors are emulated.
+        let _inside = place.namespace.enter()?;
         let mut answers = Vec::new();
         for question in QUESTIONS {
-            let line = question.replace("DEV", device);
+            let line = question.replace("DEV", DEVICE);
             let mut words = line.split_whitespace();
-            let output = process::output(namespace.command(words.next().unwrap_or_default()).args(words))?;
+            let output = process::output(Command::new(words.next().unwrap_or_default()).args(words))?;
             // Where it succeeds, `ip` may still complain of a namespace of somebody else that has just gone.
             let said = if output.status.success() { output.stdout } else { output.stderr };
-            let answer = format!("{}\n{}", output.status, String::from_utf8_lossy(&said));
-            answers.push((format!("{}: {line}", namespace.name()), answer));
+            answers.push((line, format!("{}\n{}", output.status, String::from_utf8_lossy(&said))));
         }
         // Debian's bpftool knows nothing of TCX.
-        let _inside = namespace.enter()?;
         for direction in [TcAttachType::Ingress, TcAttachType::Egress] {
-            answers.push((format!("{}: TCX {direction:?} of {device}", namespace.name()), tcx(device, direction)));
+            answers.push((format!("TCX, {direction:?}"), tcx(direction)));
         }
         Ok(Self { answers })
     }
@@ -61,14 +60,29 @@ impl Snapshot {
     }
 }
 
-/// What has changed at either end; empty if nothing has.
-pub fn changes(now: &[Snapshot; 2], before: &[Snapshot; 2]) -> String {
-    now.iter().zip(before).map(|(now, before)| now.since(before)).collect()
+/// Looks at both places before and after something, and at the first one in its middle: between `begin` and `end`.
+///
+/// Returns what has changed in the middle, and what afterwards; each is empty if nothing has.
+pub fn around<T>(
+    places: [Place<'_>; 2],
+    begin: impl FnOnce() -> Result<T>,
+    end: impl FnOnce(T) -> Result<()>,
+) -> Result<[String; 2]> {
+    let before = both(places)?;
+    let middle = begin()?;
+    let during = Snapshot::take(places[0])?.since(&before[0]);
+    end(middle)?;
+    let after = both(places)?;
+    Ok([during, after.iter().zip(&before).map(|(after, before)| after.since(before)).collect()])
+}
+
+fn both([one, two]: [Place<'_>; 2]) -> Result<[Snapshot; 2]> {
+    Ok([Snapshot::take(one)?, Snapshot::take(two)?])
 }
 
 /// Ids of the programs, first in line first; or why there are none.
-fn tcx(device: &str, direction: TcAttachType) -> String {
-    match SchedClassifier::query_tcx(device, direction) {
+fn tcx(direction: TcAttachType) -> String {
+    match SchedClassifier::query_tcx(DEVICE, direction) {
         Ok((_, programs)) => format!("{:?}", programs.iter().map(|program| program.id()).collect::<Vec<_>>()),
         Err(error) => format!("{error:?}"),
     }

@@ -22,7 +22,7 @@ const WINDOW: u64 = 64;
 /// The packets of this time are sent at once.
 const TICK: Duration = Duration::from_millis(1);
 /// A packet that is on its way for so long does not arrive any more.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 const BUFFER_BYTES: libc::c_int = 64 << 20;
 
 /// A running stream.

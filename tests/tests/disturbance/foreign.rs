@@ -3,10 +3,10 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use monitor::bpf::{Attachment, Ingress, Kernel};
+use monitor::bpf::{Ingress, Kernel};
 use monitor_common::frame::Direction;
 use monitor_common::packet::Class;
-use tests::calm::{self, Foreign, Pair, Snapshot, Way};
+use tests::calm::{self, Attached, Foreign, Pair, Snapshot, Way};
 use tests::{needs, wait};
 
 use super::support::{self, Count};
@@ -58,11 +58,7 @@ impl Site {
         wait::until(&format!("{expected:?} datagrams to be dropped"), PATIENCE, all_are).unwrap();
     }
 
-    fn snapshots(&self) -> [Snapshot; 2] {
-        self.pair.places().map(|place| Snapshot::take(place).unwrap())
-    }
-
-    fn attach(&self, kernel: &mut Kernel) -> Attachment {
+    fn attach(&self, kernel: &mut Kernel) -> Attached<'_> {
         let attachment = self.pair.places()[0].attach(kernel, Ingress::Auto).unwrap();
         assert_eq!([attachment.ingress, attachment.egress], ["tcx", "tcx"]);
         let [refused] = &attachment.refused[..] else { panic!("{:?}", attachment.refused) };
@@ -95,7 +91,7 @@ fn check(ways: &[Way]) {
     let mut kernel = support::load();
     let site = Site::create(ways);
     site.assert_effective();
-    let before = site.snapshots();
+    let before = Snapshot::take(site.pair.places()[0]).unwrap();
     for _ in 0..CYCLES.get() / ROUND {
         for _ in 1..ROUND {
             drop(site.attach(&mut kernel));
@@ -103,7 +99,7 @@ fn check(ways: &[Way]) {
         site.assert_both_effective(&mut kernel);
     }
     // To the byte: the same programs by the same numbers, and nothing more.
-    assert_eq!(calm::changes(&site.snapshots(), &before), "");
+    assert_eq!(Snapshot::take(site.pair.places()[0]).unwrap().since(&before), "");
     site.assert_effective();
 }
 

@@ -4,16 +4,13 @@ use monitor::bpf::{Kernel, Pins};
 use monitor::device::Device;
 use monitor_common::packet::Class;
 use tests::bpffs::Bpffs;
-use tests::calm::{DEVICE, Mode, Outcome, Pair, Place, Streams};
+use tests::calm::{Cycles, DEVICE, Mode, Outcome, Pair, Place, Streams};
 use tests::{netns, process};
 
 use super::support::{self, Count};
 
-const CYCLES: u64 = 100;
-/// Packets of each stream while all is attached, in each cycle.
-const PACKETS: u64 = 25;
-/// A second, of each of the four streams.
-const RATE: u32 = 6000;
+const CYCLES: Cycles = Cycles { count: 100, packets: 25, rate: 6000 };
+const PACKETS: u64 = CYCLES.count as u64 * CYCLES.packets;
 
 fn check(mode: Mode) {
     if support::skips() {
@@ -21,17 +18,10 @@ fn check(mode: Mode) {
     }
     let mut kernel = support::load();
     let pair = Pair::create().unwrap();
-    let streams = Streams::start(pair.places(), RATE).unwrap();
-    for _ in 0..CYCLES {
-        let attachments = pair.places().map(|place| support::attach(&mut kernel, place, mode));
-        streams.pass(PACKETS).unwrap();
-        drop(attachments);
-    }
-    let outcomes = streams.stop().unwrap();
+    let outcomes = CYCLES.run(&mut kernel, pair.places(), mode).unwrap();
     println!("{mode:?}: {outcomes:?}");
     for outcome in &outcomes {
-        assert!(outcome.is_whole(), "{mode:?}: {outcomes:?}");
-        assert!(outcome.received > CYCLES * PACKETS, "{mode:?}: {outcome:?}");
+        assert!(outcome.is_whole() && outcome.received > PACKETS, "{mode:?}: {outcomes:?}");
     }
     for place in pair.places() {
         assert_seen(&kernel, place);
@@ -44,7 +34,7 @@ fn assert_seen(kernel: &Kernel, place: Place<'_>) {
     for seen in classes {
         let [other, geneve, fragment] =
             [Class::Other, Class::Geneve, Class::Fragment].map(|class| seen[class as usize]);
-        assert!(other.min(geneve) >= CYCLES * PACKETS && fragment > 0, "{classes:?}");
+        assert!(other.min(geneve) >= PACKETS && fragment > 0, "{classes:?}");
     }
 }
 
@@ -85,11 +75,11 @@ fn exchange(mode: Mode, count: Count) {
     };
     let mut held = load();
     let before = netns::traffic(place.namespace, DEVICE).unwrap();
-    let streams = Streams::start(pair.places(), RATE).unwrap();
+    let streams = Streams::start(pair.places(), CYCLES.rate).unwrap();
     for _ in 0..count.get() {
         drop(held);
         held = load();
-        streams.pass(PACKETS).unwrap();
+        streams.pass(CYCLES.packets).unwrap();
     }
     let outcomes = streams.stop().unwrap();
     println!("{mode:?}: {outcomes:?}");

@@ -2,8 +2,7 @@
 
 use std::env;
 
-use monitor::bpf::{Attachment, Kernel, Sizes, load};
-use tests::calm::{Mode, Place};
+use monitor::bpf::{Kernel, Sizes, load};
 use tests::{needs, process, tunmon};
 
 /// True after having said what is missing here, if something is.
@@ -25,13 +24,6 @@ pub(super) fn load() -> Kernel {
 /// Small tables.
 pub(super) fn sizes() -> Sizes {
     Sizes::new(8, 8, 1024, load::processors().unwrap())
-}
-
-/// Attaches at the place, to the hooks that the mode means.
-pub(super) fn attach(kernel: &mut Kernel, place: Place<'_>, mode: Mode) -> Attachment {
-    let attachment = place.attach(kernel, mode.ingress()).unwrap();
-    assert_eq!([attachment.ingress, attachment.egress], mode.hooks());
-    attachment
 }
 
 /// How often something is done: less often than what it takes to be sure, but for a run with `TUNMON_FULL=1`.
