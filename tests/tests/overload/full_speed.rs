@@ -9,6 +9,7 @@ use monitor_common::event::Kind;
 use serde_json::Value;
 use tests::bench::packets;
 use tests::load::generator::{self, Generator, Spread};
+use tests::load::usage;
 use tests::load::wire::{DEVICE, Wire};
 use tests::netns;
 use tests::tunmon::Tunmon;
@@ -62,6 +63,7 @@ fn a_reader_that_stands_still_at_full_speed_costs_no_packet_and_delivers_again_w
     let arrived = || (wire.received().unwrap(), netns::ip_received(&wire.far).unwrap());
     let before = arrived();
     let mut tunmon = Tunmon::start(&wire.far, DEVICE, "--interval 100ms").unwrap();
+    usage::prefer(tunmon.pid()).unwrap();
     tunmon.wait_for("a report", |record| record["schema"] == "tunmon.interval/v1").unwrap();
     tunmon.signal(libc::SIGSTOP).unwrap();
     let end = Instant::now() + stopped + AFTERWARDS;

@@ -183,6 +183,7 @@ fn floods_of_vnis_and_flows_change_no_count_of_known_tunnels_and_take_no_memory(
     let knows_all = |record: &Value| record["vnis"].as_array().is_some_and(|vnis| vnis.len() == usize::from(KNOWN) + 1);
     tunmon.wait_for("the known tunnels", knows_all).unwrap();
     let pid = tunmon.pid();
+    usage::prefer(pid).unwrap();
     let before = (usage::map_bytes(pid).unwrap(), usage::resident_bytes(pid).unwrap());
     let most = flood.send(&wire, &ends, &generators, pid);
     let maps = usage::map_bytes(pid).unwrap();
