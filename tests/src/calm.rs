@@ -17,4 +17,4 @@ pub use mode::{Mode, has_tcx};
 pub use pair::{Attached, DEVICE, Pair, Place};
 pub use snapshot::{Snapshot, around};
 pub use stream::Outcome;
-pub use streams::Cycles;
+pub use streams::{Cycles, Streams};

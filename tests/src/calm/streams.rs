@@ -33,13 +33,13 @@ impl Cycles {
 }
 
 /// Running streams.
-struct Streams {
+pub struct Streams {
     streams: Vec<Stream>,
 }
 
 impl Streams {
     /// Starts them; `rate` is a second's packets of each of the four.
-    fn start([one, two]: [Place<'_>; 2], rate: u32) -> Result<Self> {
+    pub fn start([one, two]: [Place<'_>; 2], rate: u32) -> Result<Self> {
         let mut streams = Vec::new();
         for kind in Kind::ALL {
             streams.push(Stream::start(kind, one, two, rate)?);
@@ -49,12 +49,12 @@ impl Streams {
     }
 
     /// Waits until of each stream `count` more packets have arrived.
-    fn pass(&self, count: u64) -> Result<()> {
+    pub fn pass(&self, count: u64) -> Result<()> {
         self.streams.iter().try_for_each(|stream| stream.pass(count))
     }
 
     /// Ends them, and says what became of the packets.
-    fn stop(self) -> Result<Vec<Outcome>> {
+    pub fn stop(self) -> Result<Vec<Outcome>> {
         self.streams.into_iter().map(Stream::stop).collect()
     }
 }

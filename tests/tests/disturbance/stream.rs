@@ -69,7 +69,8 @@ fn exchange(mode: Mode, count: Count) {
         let _inside = place.namespace.enter().unwrap();
         let mut kernel = Kernel::load_pinned(&[6081], support::sizes(), pins).unwrap();
         kernel.resume(&[Device::named(DEVICE).unwrap()]).unwrap();
-        let attachment = support::attach(&mut kernel, place, mode);
+        let attachment = kernel.attach(&Device::named(DEVICE).unwrap(), mode.ingress()).unwrap();
+        assert_eq!([attachment.ingress, attachment.egress], mode.hooks());
         kernel.resumed().unwrap();
         (kernel, attachment)
     };
