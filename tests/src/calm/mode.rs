@@ -28,7 +28,7 @@ impl Mode {
         Ok(attachment)
     }
 
-    fn ingress(self) -> Ingress {
+    pub fn ingress(self) -> Ingress {
         match self {
             Self::Native => Ingress::Xdp,
             Self::Generic => Ingress::XdpGeneric,
@@ -46,7 +46,7 @@ impl Mode {
     }
 
     /// The hooks that it means on this kernel: of received and of transmitted packets.
-    fn hooks(self) -> [&'static str; 2] {
+    pub fn hooks(self) -> [&'static str; 2] {
         match self {
             Self::Native => ["xdp", tc()],
             Self::Generic => ["xdp-generic", tc()],
