@@ -34,9 +34,10 @@ pub fn matched<T: Tables>(tables: &mut T) -> Next {
         if !is_due {
             tables.at(place).held_back += 1;
         }
-    }
-    if is_due {
-        report::sample(tables, &event);
+        // A sample without a tunnel is none: another processor has made the entry anew for its own flow.
+        if is_due {
+            report::sample(tables, &event);
+        }
     }
     if is_reported { Next::Report } else { Next::Done }
 }
@@ -58,7 +59,9 @@ fn look<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Option<(Matc
     let bucket = tables.flows(key.bucket(tables.flow_mask()))?;
     let (flow, inserted) =
         if role.inserts() { bucket.find_or_insert(key, now) } else { (bucket.find(key)?, Inserted::Found) };
-    let sample = step(packet, flow, key.side, role, now_ns);
+    // An entry that was made just now has nothing to match. What stands there is of another processor, which had the
+    // entry before and stamps it only now.
+    let sample = step(packet, flow, key.side, role, now_ns).filter(|_| inserted == Inserted::Found);
     // Timestamps give a sample a millisecond; a handshake or an echo is one of few, and always worth its event.
     let is_due = sample.is_some_and(|sample| {
         sample.method != Method::Timestamp || flow.may_report((now_ns >> 23) as u8) || !is_limited

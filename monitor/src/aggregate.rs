@@ -91,8 +91,9 @@ impl Aggregate {
         for (read, before) in read.iter_mut().zip(&self.consumed_before) {
             *read = read.since(before);
         }
-        let tunnels = self.tunnels_before.since(counts);
-        let evidence = Evidence { tunnels, icmp_errors: self.errors[0].take(), ..self.evidence() };
+        let icmp_errors = self.errors[0].take();
+        let tunnels = self.tunnels_before.since(counts, &icmp_errors);
+        let evidence = Evidence { tunnels, icmp_errors, ..self.evidence() };
         let snapshot = Snapshot { evidence, ..self.snapshot(&difference, &read, seconds, Span::Interval) };
         self.before = self.sums.clone();
         self.consumed_before = *consumed;
@@ -107,8 +108,8 @@ impl Aggregate {
         self.samples.next_interval();
         let mut snapshot = self.snapshot(&self.sums, consumed, seconds, Span::Whole);
         snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
-        let tunnels = evidence::whole(counts);
-        snapshot.evidence = Evidence { tunnels, icmp_errors: self.errors[1].all(), ..self.evidence() };
+        let icmp_errors = self.errors[1].all();
+        snapshot.evidence = Evidence { tunnels: evidence::whole(counts, &icmp_errors), icmp_errors, ..self.evidence() };
         snapshot
     }
 

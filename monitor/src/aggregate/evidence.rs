@@ -1,6 +1,6 @@
 //! What rules judge: tunnels one by one, and ICMP errors, alike ones together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use monitor_common::count::Traffic;
@@ -62,27 +62,39 @@ impl Errors {
     }
 }
 
-/// The counts of each tunnel by slot, as they were.
+/// The counts of the tunnels with fragments by slot, as they were. There may be tens of thousands of tunnels, and of most
+/// there is nothing to judge.
 #[derive(Default)]
 pub(super) struct Before(HashMap<u16, [Traffic; 2]>);
 
 impl Before {
-    /// The tunnels with what was counted since the last call.
-    pub(super) fn since(&mut self, counts: &Counts) -> Vec<Tunnel> {
-        let mut since = |tracked: &Tracked| {
+    /// The tunnels that had fragments or are those of `errors`, with what was counted since the last call.
+    pub(super) fn since(&mut self, counts: &Counts, errors: &[IcmpErrors]) -> Vec<Tunnel> {
+        let mut since = |tracked: &&Tracked| {
             let now = tracked.counters.traffic;
-            let before = self.0.insert(tracked.slot, now).unwrap_or_default();
+            let before = if has_fragments(tracked) { self.0.insert(tracked.slot, now) } else { None };
+            let before = before.unwrap_or_default();
             tunnel(tracked, [0, 1].map(|way: usize| way_of(&now[way], &before[way])))
         };
-        counts.tunnels.iter().map(&mut since).collect()
+        of_interest(counts, errors).iter().map(&mut since).collect()
     }
 }
 
-/// The tunnels with all that was counted.
-pub(super) fn whole(counts: &Counts) -> Vec<Tunnel> {
+/// The same tunnels with all that was counted.
+pub(super) fn whole(counts: &Counts, errors: &[IcmpErrors]) -> Vec<Tunnel> {
     let none = Traffic::default();
-    let row = |tracked: &Tracked| tunnel(tracked, tracked.counters.traffic.map(|now| way_of(&now, &none)));
-    counts.tunnels.iter().map(row).collect()
+    let row = |tracked: &&Tracked| tunnel(tracked, tracked.counters.traffic.map(|now| way_of(&now, &none)));
+    of_interest(counts, errors).iter().map(row).collect()
+}
+
+fn of_interest<'a>(counts: &'a Counts, errors: &[IcmpErrors]) -> Vec<&'a Tracked> {
+    let peers: BTreeSet<IpAddr> = errors.iter().map(|error| error.peer).collect();
+    let is_quoted = |tracked: &Tracked| !peers.is_empty() && peers.contains(&tracked.tunnel.peer().ip());
+    counts.tunnels.iter().filter(|tracked| has_fragments(tracked) || is_quoted(tracked)).collect()
+}
+
+fn has_fragments(tracked: &Tracked) -> bool {
+    tracked.counters.traffic.iter().any(|traffic| traffic.outer_fragments + traffic.inner_fragments != 0)
 }
 
 fn tunnel(tracked: &Tracked, [rx, tx]: [Way; 2]) -> Tunnel {
@@ -99,7 +111,7 @@ fn tunnel(tracked: &Tracked, [rx, tx]: [Way; 2]) -> Tunnel {
 
 fn way_of(now: &Traffic, before: &Traffic) -> Way {
     Way {
-        packets: now.packets - before.packets,
+        packets: now.packets,
         outer_fragments: now.outer_fragments - before.outer_fragments,
         inner_fragments: now.inner_fragments - before.inner_fragments,
         df_clear: now.outer_df_clear.wrapping_sub(before.outer_df_clear).into(),

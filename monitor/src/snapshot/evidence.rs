@@ -7,7 +7,7 @@ use std::net::IpAddr;
 pub struct Evidence {
     /// MTU of the device; of a capture there is none.
     pub mtu_bytes: Option<u32>,
-    /// The tunnels with packets since the start.
+    /// Tunnels that had fragments since the start, and those to the peers of `icmp_errors`.
     pub tunnels: Vec<Tunnel>,
     /// ICMP errors about tunnel packets, alike ones together.
     pub icmp_errors: Vec<IcmpErrors>,
@@ -27,7 +27,7 @@ impl Evidence {
     }
 }
 
-/// One tunnel; counts are of the interval, lengths since the start.
+/// One tunnel; counts of fragments are of the interval, packets and lengths since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tunnel {
     /// Virtual network identifier.
