@@ -50,6 +50,13 @@ impl Snapshot {
         Ok(Self { answers })
     }
 
+    /// Whether an answer has this number, as the number of a program, say.
+    pub fn shows(&self, number: u32) -> bool {
+        let number = number.to_string();
+        let has_it = |answer: &str| answer.split(|c: char| !c.is_ascii_digit()).any(|word| word == number);
+        self.answers.iter().any(|(_, answer)| has_it(answer))
+    }
+
     /// The answers that are not those of an earlier one, each with both; empty if there are none.
     pub fn since(&self, before: &Self) -> String {
         let mut text = String::new();

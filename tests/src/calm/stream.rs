@@ -1,7 +1,8 @@
 //! A stream of numbered packets at a steady rate, of which every single one is waited for.
 //!
 //! No packet is lost for want of room: the receiver's buffer takes seconds of it, and the sender waits while [`WINDOW`]
-//! packets are on their way, which is less than any queue between the two holds. What is lost was lost on the way.
+//! packets are on their way, which is less than any queue between the two holds. None overtakes another for want of order:
+//! the sender stays on one processor. What is lost or late was disturbed on the way.
 
 use std::io;
 use std::net::UdpSocket;
@@ -105,6 +106,7 @@ impl Outcome {
 }
 
 fn send(socket: &UdpSocket, packets: &Packets, burst: u64, progress: &Progress) -> Result<()> {
+    stay().context("cannot stay on one processor")?;
     let mut packet = Vec::new();
     let (mut number, mut missing) = (0, 0);
     let mut tick = Instant::now();
@@ -168,6 +170,20 @@ fn receive(socket: &UdpSocket, packets: &Packets, progress: &Progress) -> Result
         progress.arrived.store(arrived, Ordering::Relaxed);
         last = Instant::now();
     }
+}
+
+/// Keeps the thread on the processor where it is: each has a backlog of its own, so that a thread that moves can overtake
+/// the packets that it sent before.
+fn stay() -> io::Result<()> {
+    // SAFETY: a set of processors is plain integers, for which all zeroes is the empty set. Nothing here has conditions, and
+    // the kernel reads as many bytes of the set as it is told.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let own = libc::sched_getcpu();
+        libc::CPU_SET(usize::try_from(own).map_err(|_| io::Error::last_os_error())?, &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &raw const set)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn is_timeout(error: &io::Error) -> bool {

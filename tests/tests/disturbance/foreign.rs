@@ -92,6 +92,7 @@ fn check(ways: &[Way]) {
     let site = Site::create(ways);
     site.assert_effective();
     let before = Snapshot::take(site.pair.places()[0]).unwrap();
+    assert!(site.others.iter().all(|other| before.shows(other.id().unwrap())), "{before:?}");
     for _ in 0..CYCLES.get() / ROUND {
         for _ in 1..ROUND {
             drop(site.attach(&mut kernel));
