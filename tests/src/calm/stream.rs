@@ -50,6 +50,8 @@ pub struct Outcome {
 struct Progress {
     sent: AtomicU64,
     arrived: AtomicU64,
+    /// A packet came out of its turn, or was not what was sent.
+    is_disturbed: AtomicBool,
     /// The sender is to end.
     is_over: AtomicBool,
     /// The sender has ended.
@@ -78,6 +80,11 @@ impl Stream {
         let sender = thread::spawn(move || send(&sender, &Packets::of(kind), burst, &near));
         let receiver = thread::spawn(move || receive(&receiver, &Packets::of(kind), &far));
         Ok(Self { progress, sender, receiver })
+    }
+
+    /// Whether something has gone wrong already.
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.progress.is_disturbed.load(Ordering::Relaxed)
     }
 
     /// Waits until `count` more have arrived.
@@ -158,7 +165,11 @@ fn receive(socket: &UdpSocket, packets: &Packets, progress: &Progress) -> Result
             Err(error) if is_timeout(&error) => continue,
             Err(error) => return Err(error).context("a packet was not received"),
         };
-        match packets.number(&buffer[..length], &mut room) {
+        let number = packets.number(&buffer[..length], &mut room);
+        if number != Some(next) {
+            progress.is_disturbed.store(true, Ordering::Relaxed);
+        }
+        match number {
             None => outcome.corrupted += 1,
             Some(number) if number < next => outcome.reordered += 1,
             Some(number) => {

@@ -19,7 +19,7 @@ pub struct Cycles {
 }
 
 impl Cycles {
-    /// Runs them under streams, and says what became of the packets.
+    /// Runs them under streams until the first disturbance, and says what became of the packets.
     ///
     /// What is detached is gone at once only for a thread with [`crate::process::own_descriptors`].
     pub fn run(&self, kernel: &mut Kernel, places: [Place<'_>; 2], mode: Mode) -> Result<Vec<Outcome>> {
@@ -27,6 +27,9 @@ impl Cycles {
         for _ in 0..self.count {
             let _attachments = [mode.attach(kernel, places[0])?, mode.attach(kernel, places[1])?];
             streams.pass(self.packets)?;
+            if streams.streams.iter().any(Stream::is_disturbed) {
+                break;
+            }
         }
         streams.stop()
     }
