@@ -44,7 +44,7 @@ fn alone() -> MutexGuard<'static, ()> {
     LOAD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a test of every day takes, or where TUNMON_LONG_LOAD is set, what takes minutes.
+/// What a test of every day takes, or where TUNMON_FULL is set, what takes minutes.
 fn choose<T>(daily: T, long: T) -> T {
-    if env::var_os("TUNMON_LONG_LOAD").is_some() { long } else { daily }
+    if env::var_os("TUNMON_FULL").is_some() { long } else { daily }
 }

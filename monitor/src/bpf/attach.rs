@@ -92,6 +92,8 @@ impl Attachment {
         let (kept, others): (Vec<Hook>, Vec<Hook>) = RX.into_iter().partition(|hook| ingress.takes(*hook));
         for hook in kept.into_iter().filter(|hook| *hook != Hook::TcxIngress) {
             if let Some(link) = kernel.adopt(device, hook)? {
+                let rest: Vec<Hook> = RX.into_iter().filter(|other| *other != hook).collect();
+                kernel.drop_pins(device, &rest)?;
                 self.links.push(link);
                 return Ok(hook.name());
             }

@@ -92,10 +92,12 @@ impl Facts {
         match &self.program {
             None => Ok(()),
             Some((id, Some(name))) if name == "xdp_dispatcher" => {
-                Err(format!("a dispatcher of libxdp (program {id}) is attached"))
+                Err(format!("another XDP program is attached: the dispatcher of libxdp (id {id})"))
             }
-            Some((id, Some(name))) if !name.is_empty() => Err(format!("the XDP program {name} (id {id}) is attached")),
-            Some((id, _)) => Err(format!("another XDP program (id {id}) is attached")),
+            Some((id, Some(name))) if !name.is_empty() => {
+                Err(format!("another XDP program is attached: {name} (id {id})"))
+            }
+            Some((id, _)) => Err(format!("another XDP program is attached: id {id}")),
         }
     }
 
@@ -160,9 +162,9 @@ mod tests {
             (Facts { merging: vec!["rx-gro-hw"], ..virtio() }, 2, "it would turn rx-gro-hw off"),
             (Facts { kind: Some("vlan".into()), driver: "802.1Q VLAN Support".into(), ..veth() }, 2, "a vlan device"),
             (Facts { kind: Some("bond".into()), driver: "bonding".into(), ..veth() }, 2, "a bond device"),
-            (program(Some("xdp_dispatcher")), 2, "a dispatcher of libxdp (program 7)"),
+            (program(Some("xdp_dispatcher")), 2, "the dispatcher of libxdp (id 7)"),
             (program(Some("cil_xdp_entry")), 2, "cil_xdp_entry (id 7)"),
-            (program(None), 2, "another XDP program (id 7)"),
+            (program(None), 2, "another XDP program is attached: id 7"),
         ] {
             let reason = facts.native_xdp(false, processors).unwrap_err();
             assert!(reason.contains(words), "{reason}");

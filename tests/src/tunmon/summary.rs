@@ -11,6 +11,7 @@ use crate::oracle::{Counts, Tally, Way};
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct Summary {
+    #[serde(default)]
     pub device: String,
     /// The time in which no program was attached.
     pub blind_seconds: Option<f64>,

@@ -62,7 +62,7 @@ impl Site {
         let attachment = self.pair.places()[0].attach(kernel, Ingress::Auto).unwrap();
         assert_eq!([attachment.ingress, attachment.egress], ["tcx", "tcx"]);
         let [refused] = &attachment.refused[..] else { panic!("{:?}", attachment.refused) };
-        assert!(refused.contains("the XDP program foreign_xdp (id "), "{refused}");
+        assert!(refused.contains("another XDP program is attached: foreign_xdp (id "), "{refused}");
         attachment
     }
 

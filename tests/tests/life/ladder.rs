@@ -92,11 +92,11 @@ fn another_xdp_program_is_named_and_left_alone() {
     let tunmon = Tunmon::start(&pair.near, "d0", "").unwrap();
     let (ingress, refused) = started(&tunmon);
     assert!(["tcx", "clsact"].contains(&ingress.as_str()), "{ingress}");
-    assert!(refused.contains("the XDP program tunmon_xdp (id "), "{refused}");
+    assert!(refused.contains("another XDP program is attached: tunmon_xdp (id "), "{refused}");
     let output = run(&pair.near, "d0 --ingress xdp --duration 1s");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains("XDP cannot be attached to d0: the XDP program tunmon_xdp"), "{said}");
+    assert!(said.contains("XDP cannot be attached to d0: another XDP program is attached: tunmon_xdp"), "{said}");
     pair.send("d0");
     for run in [tunmon, other] {
         assert_eq!(geneve(&run.stop().unwrap().summary().unwrap()), super::support::FEW as u64);

@@ -1,11 +1,16 @@
 //! A cable between two namespaces, and what tunmon says of it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tests::frame::base_packets;
-use tests::needs;
 use tests::netns::{self, End, Namespace};
 use tests::raw::{self, How};
 use tests::tunmon::{self, Summary, Tunmon};
+use tests::{needs, wait};
+
+/// The kernel notices that a device is up a moment after it was told.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Packets that are sent at a time.
 pub(super) const FEW: usize = 50;
@@ -45,6 +50,8 @@ impl Pair {
 
     /// Sends tunnel packets to the watched end of a cable.
     pub(super) fn send(&self, device: &str) {
+        let is_up = || Ok(self.far.run(&format!("ip link show {device}"))?.contains("state UP").then_some(()));
+        wait::until(&format!("{device} to be up"), PATIENCE, is_up).unwrap();
         let frame = base_packets().into_iter().find(|(name, _)| *name == "data_plain").unwrap().1;
         raw::send(&self.far, device, &vec![frame; FEW], How::Whole).unwrap();
     }

@@ -61,7 +61,7 @@ fn another_xdp_program_stays_and_is_named() {
     let first = Tunmon::start(&near, "d0", "").unwrap();
     let refused = tunmon(&near, "--iface d0 --ingress xdp");
     assert_eq!(refused.status.code(), Some(4));
-    assert!(error(&refused).contains("another XDP program is attached to d0"), "{}", error(&refused));
+    assert!(error(&refused).contains("another XDP program is attached: tunmon_xdp (id "), "{}", error(&refused));
     let second = tunmon(&near, "--iface d0 -o json --duration 100ms");
     let start: Value = serde_json::from_slice(second.stdout.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
     assert_ne!(start["devices"][0]["ingress"], "xdp");
