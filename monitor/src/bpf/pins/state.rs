@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use aya::maps::{Array, MapData};
 use monitor_common::count::{Counters, DEVICES, Totals};
-use monitor_common::event::KINDS;
+use monitor_common::event::{self, KINDS};
 use monitor_common::histogram::Histogram;
 use monitor_common::tunnel::Tunnel;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -16,11 +16,14 @@ use crate::bpf::Sizes;
 /// To be raised when what the maps hold changes and its size does not.
 const VERSION: u32 = 1;
 /// The same by itself, when a size changes.
-const LAYOUT: [u32; 4] = [
+const LAYOUT: [u32; 7] = [
     size_of::<Totals>() as u32,
     size_of::<Tunnel>() as u32,
     size_of::<Counters>() as u32,
     size_of::<Histogram>() as u32,
+    size_of::<event::Rtt>() as u32,
+    size_of::<event::Fragment>() as u32,
+    size_of::<event::IcmpError>() as u32,
 ];
 
 /// What maps are made for; counts go on only if it stays the same.
@@ -28,12 +31,11 @@ const LAYOUT: [u32; 4] = [
 #[repr(C)]
 pub(crate) struct Purpose {
     version: u32,
-    layout: [u32; 4],
+    layout: [u32; 7],
     tunnels: u32,
     histograms: u32,
     ring_bytes: [u32; KINDS],
     processors: u32,
-    kinds: u32,
     ports: u64,
     /// Inode of the network namespace.
     namespace: u64,
@@ -49,7 +51,6 @@ impl Purpose {
             histograms: sizes.histograms,
             ring_bytes: sizes.ring_bytes,
             processors: sizes.processors as u32,
-            kinds: KINDS as u32,
             ports,
             namespace,
         }
