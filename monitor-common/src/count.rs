@@ -31,7 +31,7 @@ pub struct Traffic {
     pub overhead_least: u16,
     /// Most overhead, in bytes.
     pub overhead_most: u16,
-    /// Underlay packets over IPv4 that may be fragmented (DF clear), of those that went the long way.
+    /// Outer fragments over IPv4 whose DF bit is clear: their sender has let them be cut.
     pub outer_df_clear: u32,
 }
 

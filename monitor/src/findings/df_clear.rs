@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
 #[derive(Serialize)]
 struct Evidence {
     direction: &'static str,
-    df_clear_packets_at_least: u64,
+    df_clear_fragments: u64,
     outer_fragments: u64,
 }
 
@@ -47,7 +47,7 @@ fn hit(tunnel: &Tunnel) -> Hit {
         test: format!("tcpdump -vni DEVICE 'host {} and udp port 6081' shows flags [DF] or [none]", tunnel.peer),
         evidence: value(&Evidence {
             direction,
-            df_clear_packets_at_least: rx + tx,
+            df_clear_fragments: rx + tx,
             outer_fragments: tunnel.rx.outer_fragments + tunnel.tx.outer_fragments,
         }),
     }

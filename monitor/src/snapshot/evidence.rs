@@ -53,7 +53,7 @@ pub struct Way {
     pub outer_fragments: u64,
     /// Inner fragments.
     pub inner_fragments: u64,
-    /// Packets without DF, of those that were looked at: at least so many.
+    /// Outer fragments over IPv4 with a clear DF bit.
     pub df_clear: u64,
     /// Longest outer packet; of a fragmented one, its first fragment.
     pub outer_length_max_bytes: u32,
