@@ -10,6 +10,7 @@ pub mod aggregate;
 pub mod bpf;
 pub mod capture;
 pub mod cli;
+mod clock;
 pub mod counts;
 pub mod demo;
 mod detach;

@@ -15,6 +15,7 @@ use super::pins::{self, Generation, Pins, Purpose, State};
 use super::plain::Plain;
 use super::syscall::{self, Hook};
 use super::{Kernel, OBJECT, Sizes, rings};
+use crate::clock;
 use crate::counts::{ByKind, Consumed};
 use crate::device::Device;
 
@@ -49,7 +50,7 @@ impl Kernel {
         let state = pins.resume(&purpose)?;
         let seed = state.map_or_else(random_seed, |state| Ok(state.seed))?;
         let mut kernel = Self::load_from(OBJECT, ports, sizes, seed, true, Some(&pins))?;
-        pins.keep(state.unwrap_or(State::new(purpose, seed, boot_time_ns())))?;
+        pins.keep(state.unwrap_or(State::new(purpose, seed, clock::since_boot().as_nanos() as u64)))?;
         let generation = pins.new_generation()?;
         for name in pins::STEPS {
             let Some(Map::ProgramArray(array)) = kernel.ebpf.map(name) else { continue };
@@ -207,11 +208,4 @@ impl Kernel {
         let none = vec![Plain(Totals::default()); self.sizes.processors];
         self.totals.set(slot, PerCpuValues::try_from(none)?, 0).context("map TOTALS")
     }
-}
-
-fn boot_time_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the struct outlives the call.
-    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
-    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }

@@ -1,4 +1,5 @@
-//! What watching costs: the programs, by the kernel's own statistics, and this thread.
+//! What watching costs: the programs, by the kernel's own statistics, and this thread. Everything that watches is done on
+//! it; what else the process does, such as the demo's traffic, is not.
 //!
 //! The statistics may be turned on and off while tunmon runs. What is measured between two readings counts only if they
 //! were on at the first one, so that a share of a core is never of a time that was measured in part.
@@ -10,6 +11,7 @@ use monitor_common::frame::Direction;
 
 use crate::bpf::Kernel;
 use crate::bpf::cost::{self, Cost};
+use crate::clock;
 use crate::snapshot::{Bpf, Daemon, HookCost, Overhead};
 
 /// Costs from one moment to another.
@@ -36,7 +38,7 @@ pub(super) struct Meter {
 impl Meter {
     /// Begins now.
     pub(super) fn new(kernel: &Kernel) -> Result<Self> {
-        let (at, daemon, programs) = (Instant::now(), thread_time(), programs(kernel)?);
+        let (at, daemon, programs) = (Instant::now(), clock::of_thread(), programs(kernel)?);
         Ok(Self { at, daemon, programs, seen: 0, is_on: cost::is_measured(), whole: Span::default() })
     }
 
@@ -52,7 +54,7 @@ impl Meter {
     }
 
     fn advance(&mut self, kernel: &Kernel, seen: u64) -> Result<Span> {
-        let (at, daemon, programs) = (Instant::now(), thread_time(), programs(kernel)?);
+        let (at, daemon, programs) = (Instant::now(), clock::of_thread(), programs(kernel)?);
         let mut span = Span { wall: at - self.at, daemon: daemon - self.daemon, ..Span::default() };
         let was_on = self.is_on;
         // Statistics that another process asked for show only by what they measure.
@@ -96,15 +98,6 @@ fn overhead(span: &Span) -> Overhead {
 
 fn share(part: Duration, whole: Duration) -> f64 {
     if whole.is_zero() { 0.0 } else { part.as_secs_f64() / whole.as_secs_f64() }
-}
-
-/// How long this thread has had a processor, interrupts included. Everything that watches is done on it; what else the
-/// process does, such as the demo's traffic, is not.
-fn thread_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the struct outlives the call.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32)
 }
 
 #[cfg(test)]

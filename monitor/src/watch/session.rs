@@ -19,6 +19,7 @@ use super::watched::Watched;
 use crate::bpf::Kernel;
 use crate::bpf::events::Events;
 use crate::cli::Common;
+use crate::clock;
 use crate::export::json;
 use crate::failure::Failure;
 use crate::output::Printer;
@@ -248,8 +249,5 @@ fn resolve(kernel: &Kernel, tunnels: &mut HashMap<u16, Tunnel>, slot: u16) -> Op
 
 /// When the machine was booted, by the two clocks as they stand now.
 fn boot_time() -> Timestamp {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the struct outlives the call.
-    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
-    Timestamp::now() - SignedDuration::new(time.tv_sec, time.tv_nsec as i32)
+    Timestamp::now() - clock::since_boot()
 }
