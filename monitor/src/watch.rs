@@ -72,7 +72,7 @@ fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the event loop")?;
     // Before anything is attached: a signal from now on ends the run in order, and leaves no filter behind.
     let signals = runtime.block_on(async { Signals::new() })?;
-    let life = runtime.block_on(async { Life::new(wanted, cli.ingress, limits, cli.exit_on_loss) })?;
+    let life = runtime.block_on(async { Life::new(route, wanted, cli.ingress, limits, cli.exit_on_loss) })?;
     let sizes = Sizes::new(options.max_vnis, options.max_peers, options.max_flows, processors()?);
     let mut kernel = match &cli.pin {
         Some(directory) => Kernel::load_pinned(&options.ports, sizes, Pins::open(directory)?)?,

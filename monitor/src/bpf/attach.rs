@@ -58,7 +58,7 @@ impl Attachment {
         if let Some(clsact) = &mut self.clsact {
             clsact.stays = false;
         }
-        kernel.unpin(self.device.index)?;
+        kernel.unpin(&self.device, &Hook::ALL)?;
         Ok(self)
     }
 
@@ -93,12 +93,12 @@ impl Attachment {
         for hook in kept.into_iter().filter(|hook| *hook != Hook::TcxIngress) {
             if let Some(link) = kernel.adopt(device, hook)? {
                 let rest: Vec<Hook> = RX.into_iter().filter(|other| *other != hook).collect();
-                kernel.drop_pins(device, &rest)?;
+                kernel.unpin(device, &rest)?;
                 self.links.push(link);
                 return Ok(hook.name());
             }
         }
-        kernel.drop_pins(device, &others)?;
+        kernel.unpin(device, &others)?;
         let link = match ingress {
             Ingress::Auto if kernel.has_pin(device, Hook::TcxIngress) => None,
             Ingress::Auto => match kernel.native_xdp(device, true) {

@@ -51,29 +51,11 @@ impl Clsact {
                 true
             }
         };
-        let mut clsact =
-            Self::claim(route, device.index, ours, stays).with_context(|| format!("clsact of {}", device.name))?;
-        if let Some(clsact) = &mut clsact {
-            clsact.is_own = is_own;
-        }
-        clsact.ok_or_else(|| {
-            let cause =
-                format!("{SLOTS} runs of tunmon or strange filters have our places in clsact of {}", device.name);
-            let advice = format!("end some, or: tc filter del dev {} ingress pref {PRIORITY}", device.name);
-            Failure::kernel(cause, advice).into()
-        })
-    }
-
-    fn claim(mut route: Route, index: u32, ours: &[Identity], stays: bool) -> io::Result<Option<Self>> {
-        for slot in 0..SLOTS {
-            let Ok(claim) = claim(index, slot) else { continue };
-            if is_free(&mut route, index, PRIORITY + slot, ours, stays)? {
-                let (hung, priority) = (Vec::new(), PRIORITY + slot);
-                let clsact = Self { route, index, priority, hung, is_own: false, stays, _claim: claim };
-                return Ok(Some(clsact));
-            }
-        }
-        Ok(None)
+        let place = place(&mut route, device.index, ours, stays);
+        let Some((priority, claim)) = place.with_context(|| format!("clsact of {}", device.name))? else {
+            return Err(full(device).into());
+        };
+        Ok(Self { route, index: device.index, priority, hung: Vec::new(), is_own, stays, _claim: claim })
     }
 
     /// Hangs up a program, and makes sure that it is the one that hangs there.
@@ -124,6 +106,17 @@ impl Drop for Clsact {
     }
 }
 
+/// The priority of a place that is nobody's, and the claim of it.
+fn place(route: &mut Route, index: u32, ours: &[Identity], stays: bool) -> io::Result<Option<(u16, UnixDatagram)>> {
+    for slot in 0..SLOTS {
+        let Ok(claim) = claim(index, slot) else { continue };
+        if is_free(route, index, PRIORITY + slot, ours, stays)? {
+            return Ok(Some((PRIORITY + slot, claim)));
+        }
+    }
+    Ok(None)
+}
+
 /// Removes what a killed run has left in a slot that is nobody's, and says whether the slot may be used now: nothing is
 /// there, or what an earlier run with the same pins has hung up for this one to replace.
 fn is_free(route: &mut Route, index: u32, priority: u16, ours: &[Identity], stays: bool) -> io::Result<bool> {
@@ -172,6 +165,13 @@ fn foreign(device: &Device) -> Failure {
     Failure::kernel(
         format!("an ingress qdisc is on {}, and there are no filters of transmitted packets beside it", device.name),
         "kernels from 6.6 on need none; else replace it by clsact, which has all that it has",
+    )
+}
+
+fn full(device: &Device) -> Failure {
+    Failure::kernel(
+        format!("{SLOTS} runs of tunmon or strange filters have our places in clsact of {}", device.name),
+        format!("end some, or: tc filter del dev {} ingress pref {PRIORITY}", device.name),
     )
 }
 

@@ -134,12 +134,6 @@ impl Kernel {
         self.pins.as_ref().is_some_and(|pinned| matches!(pinned.pins.link(device.index, hook), Ok(Some(_))))
     }
 
-    /// Lets some links of a device go.
-    pub(super) fn drop_pins(&self, device: &Device, hooks: &[Hook]) -> Result<()> {
-        let Some(Pinned { pins, .. }) = &self.pins else { return Ok(()) };
-        hooks.iter().try_for_each(|hook| pins.release(device.index, *hook))
-    }
-
     /// The programs that filters of ours may have: this run's, and those of an earlier one with the same pins.
     pub(super) fn own_filters(&self) -> Result<Vec<Identity>> {
         let own = ["tunmon_tc_rx", "tunmon_tc_tx"].map(|name| self.identity(name));
@@ -148,23 +142,18 @@ impl Kernel {
         Ok(own)
     }
 
-    /// Lets the pinned links of a device go, of which the programs are to be detached.
-    pub fn unpin(&self, device: u32) -> Result<()> {
+    /// Lets pinned links of a device go, of which the programs are to be detached.
+    pub(super) fn unpin(&self, device: &Device, hooks: &[Hook]) -> Result<()> {
         let Some(Pinned { pins, .. }) = &self.pins else { return Ok(()) };
-        Hook::ALL.into_iter().try_for_each(|hook| pins.release(device, hook))
+        hooks.iter().try_for_each(|hook| pins.release(device.index, *hook))
     }
 
-    /// Keeps in mind which device has the counts of this index.
-    pub fn remember(&mut self, name: &str, index: u32, has_qdisc: bool) -> Result<()> {
+    /// Keeps in mind which device has the counts of this index, and whether a clsact qdisc was made for it now.
+    pub(crate) fn remember(&mut self, name: &str, index: u32, has_qdisc: bool) -> Result<()> {
         match &mut self.pins {
             Some(pinned) => pinned.pins.with_state(|state| state.remember(name, index, has_qdisc)),
             None => Ok(()),
         }
-    }
-
-    /// A device has another name.
-    pub fn renamed(&mut self, index: u32, name: &str) -> Result<()> {
-        self.remember(name, index, false)
     }
 
     /// What an earlier run has left in the rings, and what became of all events of `devices` before.

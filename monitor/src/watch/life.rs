@@ -43,9 +43,16 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Follows devices of the namespace of the calling thread, from now on; to be called inside of the event loop.
-    pub(super) fn new(wanted: Vec<Pattern>, ingress: Ingress, limits: Limits, ends_on_loss: bool) -> Result<Self> {
-        let (route, bell) = (Route::open().context("netlink")?, Bell::new().context("netlink")?);
+    /// Follows devices of the namespace of the calling thread and of `route`, from now on; to be called inside of the event
+    /// loop.
+    pub(super) fn new(
+        route: Route,
+        wanted: Vec<Pattern>,
+        ingress: Ingress,
+        limits: Limits,
+        ends_on_loss: bool,
+    ) -> Result<Self> {
+        let bell = Bell::new().context("netlink")?;
         // SAFETY: the bell has the same descriptor as long as it lives.
         let bell = unsafe { AsyncFd::register_with_interest(bell, Interest::READABLE) }.context("netlink")?;
         let now = Instant::now();
@@ -103,7 +110,7 @@ impl Session {
                 Change::Renamed(number, name) => {
                     let device = Device { name: name.to_owned(), ..self.devices[number].device.clone() };
                     self.tell(number, "renamed", Some(name), printer)?;
-                    self.kernel.renamed(device.index, name)?;
+                    self.kernel.remember(name, device.index, false)?;
                     self.devices[number].seen(device);
                 }
                 Change::Resized(number, mtu) => {
