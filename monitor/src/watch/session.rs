@@ -20,6 +20,7 @@ use crate::bpf::Kernel;
 use crate::bpf::events::Events;
 use crate::cli::Common;
 use crate::clock;
+use crate::counts::Counts;
 use crate::export::json;
 use crate::failure::Failure;
 use crate::output::Printer;
@@ -157,11 +158,11 @@ impl Session {
         let now = Instant::now();
         let seconds = (now - self.reported).as_secs_f64();
         self.reported = now;
-        let overhead = self.meter.interval(&self.kernel, self.seen()?)?;
+        let all = self.all_counts(Kernel::counts)?;
+        let overhead = self.meter.interval(&self.kernel, seen(&all))?;
         let host = self.host.interval();
-        for device in &mut self.devices {
-            let counts = self.kernel.counts(device.device.index)?.settled();
-            let mut snapshot = device.aggregate.interval(&counts, &device.consumed, seconds);
+        for (device, counts) in self.devices.iter_mut().zip(all) {
+            let mut snapshot = device.aggregate.interval(&counts.settled(), &device.consumed, seconds);
             snapshot.evidence.host = Some(host);
             let blind_seconds = Some(device.blind.interval(now).as_secs_f64());
             let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
@@ -174,13 +175,9 @@ impl Session {
         Ok(())
     }
 
-    /// Packets that all devices have seen.
-    fn seen(&self) -> Result<u64> {
-        let mut seen = 0;
-        for device in &self.devices {
-            seen += self.kernel.counts(device.device.index)?.totals.classes.as_flattened().iter().sum::<u64>();
-        }
-        Ok(seen)
+    /// The counts of all devices, as `read` has them.
+    fn all_counts(&self, read: impl Fn(&Kernel, u32) -> Result<Counts>) -> Result<Vec<Counts>> {
+        self.devices.iter().map(|device| read(&self.kernel, device.device.index)).collect()
     }
 
     /// Detaches, reads what is left, and sums up.
@@ -198,9 +195,9 @@ impl Session {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.report(false, printer)?;
-        let overhead = self.meter.whole(&self.kernel, self.seen()?)?;
-        for device in &mut self.devices {
-            let counts = self.kernel.counts_with_histograms(device.device.index)?;
+        let all = self.all_counts(Kernel::counts_with_histograms)?;
+        let overhead = self.meter.whole(&self.kernel, seen(&all))?;
+        for (device, counts) in self.devices.iter_mut().zip(all) {
             let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);
             let blind_seconds = Some(device.blind.whole(ended).as_secs_f64());
             let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
@@ -220,6 +217,11 @@ impl Session {
         }
         Ok(true)
     }
+}
+
+/// Packets that all devices have seen.
+fn seen(all: &[Counts]) -> u64 {
+    all.iter().flat_map(|counts| counts.totals.classes.as_flattened()).sum()
 }
 
 /// Goes on with the counts of an earlier run: intervals begin now, the whole began then. Returns the records that it has
