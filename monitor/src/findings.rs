@@ -134,6 +134,15 @@ pub enum State {
 const UPDATES: Duration = Duration::from_secs(10);
 /// Without anything of it for so long, a finding is cleared.
 const QUIET: Duration = Duration::from_secs(60);
+/// The direction of what was counted both ways.
+fn direction(rx: u64, tx: u64) -> &'static str {
+    match (rx, tx) {
+        (_, 0) => "rx",
+        (0, _) => "tx",
+        _ => "both",
+    }
+}
+
 /// Evidence as it is told.
 fn value<T: Serialize>(evidence: &T) -> Value {
     serde_json::to_value(evidence).unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Hit, Rule, Severity, value};
+use super::{Hit, Rule, Severity, direction, value};
 use crate::snapshot::{Snapshot, Tunnel};
 
 /// The rule.
@@ -23,22 +23,21 @@ struct Evidence {
 
 /// Clear by itself it is a matter of configuration, such as the default of a plain Geneve device.
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
-    let is_cut = |tunnel: &&Tunnel| tunnel.rx.outer_fragments + tunnel.tx.outer_fragments != 0;
-    let is_clear = |tunnel: &&Tunnel| tunnel.rx.df_clear + tunnel.tx.df_clear != 0;
-    snapshot.evidence.tunnels.iter().filter(is_cut).filter(is_clear).map(hit).collect()
+    let is_meant = |tunnel: &&Tunnel| tunnel.outer_fragments() != 0 && tunnel.df_clear() != 0;
+    snapshot.evidence.tunnels.iter().filter(is_meant).map(hit).collect()
 }
 
 fn hit(tunnel: &Tunnel) -> Hit {
-    let (rx, tx) = (tunnel.rx.df_clear, tunnel.tx.df_clear);
-    let (direction, who) = match (rx, tx) {
-        (_, 0) => ("rx", tunnel.peer.to_string()),
-        (0, _) => ("tx", "this node".to_owned()),
-        _ => ("both", format!("{} and this node", tunnel.peer)),
+    let direction = direction(tunnel.rx.df_clear, tunnel.tx.df_clear);
+    let who = match direction {
+        "rx" => tunnel.peer.to_string(),
+        "tx" => "this node".to_owned(),
+        _ => format!("{} and this node", tunnel.peer),
     };
     Hit {
         vni: Some(tunnel.vni),
         peer: Some(tunnel.peer),
-        count: rx + tx,
+        count: tunnel.df_clear(),
         cause: format!("{who} sends tunnel packets without DF, so routers cut them and nobody learns of it"),
         fix:
             "ovs-vsctl remove open . external_ids ovn-encap-df_default, or set options:df_default=true of the tunnel's \
@@ -47,8 +46,8 @@ fn hit(tunnel: &Tunnel) -> Hit {
         test: format!("tcpdump -vni DEVICE 'host {} and udp port 6081' shows flags [DF] or [none]", tunnel.peer),
         evidence: value(&Evidence {
             direction,
-            df_clear_fragments: rx + tx,
-            outer_fragments: tunnel.rx.outer_fragments + tunnel.tx.outer_fragments,
+            df_clear_fragments: tunnel.df_clear(),
+            outer_fragments: tunnel.outer_fragments(),
         }),
     }
 }

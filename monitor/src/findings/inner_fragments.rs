@@ -23,24 +23,22 @@ struct Evidence {
 }
 
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
-    let has_fragments = |tunnel: &&Tunnel| tunnel.rx.inner_fragments + tunnel.tx.inner_fragments != 0;
-    snapshot.evidence.tunnels.iter().filter(has_fragments).map(hit).collect()
+    snapshot.evidence.tunnels.iter().filter(|tunnel| tunnel.inner_fragments() != 0).map(hit).collect()
 }
 
 fn hit(tunnel: &Tunnel) -> Hit {
-    let (rx, tx) = (tunnel.rx.inner_fragments, tunnel.tx.inner_fragments);
-    let is_cut_twice = tunnel.rx.outer_fragments + tunnel.tx.outer_fragments != 0;
+    let is_cut_twice = tunnel.outer_fragments() != 0;
     let twice = if is_cut_twice { ", and the tunnel packets are cut once more" } else { "" };
     Hit {
         vni: Some(tunnel.vni),
         peer: Some(tunnel.peer),
-        count: rx + tx,
+        count: tunnel.inner_fragments(),
         cause: format!("pods of VNI {} send datagrams longer than their MTU, in fragments{twice}", tunnel.vni),
         fix: "let the application send shorter datagrams; a lost fragment loses the whole datagram".to_owned(),
         test: "nstat -az IpFragCreates IpReasmReqds, inside of the pod".to_owned(),
         evidence: value(&Evidence {
-            rx_fragments: rx,
-            tx_fragments: tx,
+            rx_fragments: tunnel.rx.inner_fragments,
+            tx_fragments: tunnel.tx.inner_fragments,
             inner_length_max_bytes: tunnel.rx.inner_length_max_bytes.max(tunnel.tx.inner_length_max_bytes),
             is_cut_twice,
         }),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::port_closed::{self, is_about_fragments};
-use super::{Hit, Rule, Severity, value};
+use super::{Hit, Rule, Severity, direction, value};
 use crate::snapshot::{IcmpErrors, Snapshot, Tunnel};
 
 /// The rule.
@@ -29,19 +29,14 @@ struct Evidence {
 }
 
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
-    let cut =
-        snapshot.evidence.tunnels.iter().filter(|tunnel| tunnel.rx.outer_fragments + tunnel.tx.outer_fragments != 0);
+    let cut = snapshot.evidence.tunnels.iter().filter(|tunnel| tunnel.outer_fragments() != 0);
     let refused = port_closed::refusals(snapshot).filter(|error| is_about_fragments(snapshot, error));
     cut.map(fragments).chain(refused.map(undeliverable)).collect()
 }
 
 fn fragments(tunnel: &Tunnel) -> Hit {
     let (rx, tx) = (tunnel.rx.outer_fragments, tunnel.tx.outer_fragments);
-    let direction = match (rx, tx) {
-        (_, 0) => "rx",
-        (0, _) => "tx",
-        _ => "both",
-    };
+    let direction = direction(rx, tx);
     let who = match direction {
         "rx" => format!("tunnel packets from {} arrive in fragments", tunnel.peer),
         "tx" => format!("this node sends tunnel packets to {} in fragments", tunnel.peer),
@@ -54,7 +49,7 @@ fn fragments(tunnel: &Tunnel) -> Hit {
         tx_fragments: tx,
         undeliverable_packets: 0,
         first_fragment_length_max_bytes: (longest != 0).then_some(longest),
-        df_clear: tunnel.rx.df_clear + tunnel.tx.df_clear != 0,
+        df_clear: tunnel.df_clear() != 0,
     };
     finish(
         Some(tunnel.vni),

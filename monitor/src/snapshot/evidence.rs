@@ -44,6 +44,23 @@ pub struct Tunnel {
     pub tx: Way,
 }
 
+impl Tunnel {
+    /// Outer fragments, both ways.
+    pub fn outer_fragments(&self) -> u64 {
+        self.rx.outer_fragments + self.tx.outer_fragments
+    }
+
+    /// Inner fragments, both ways.
+    pub fn inner_fragments(&self) -> u64 {
+        self.rx.inner_fragments + self.tx.inner_fragments
+    }
+
+    /// Outer fragments over IPv4 with a clear DF bit, both ways.
+    pub fn df_clear(&self) -> u64 {
+        self.rx.df_clear + self.tx.df_clear
+    }
+}
+
 /// One direction of a tunnel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Way {
