@@ -24,7 +24,7 @@ struct Evidence {
     tx_fragments: u64,
     /// Tunnel packets for which the peer says that it cannot put them together.
     undeliverable_packets: u64,
-    first_fragment_length_max_bytes: Option<u32>,
+    outer_length_max_bytes: Option<u32>,
     df_clear: bool,
 }
 
@@ -48,7 +48,7 @@ fn fragments(tunnel: &Tunnel) -> Hit {
         rx_fragments: rx,
         tx_fragments: tx,
         undeliverable_packets: 0,
-        first_fragment_length_max_bytes: (longest != 0).then_some(longest),
+        outer_length_max_bytes: (longest != 0).then_some(longest),
         df_clear: tunnel.df_clear() != 0,
     };
     finish(
@@ -66,7 +66,7 @@ fn undeliverable(error: &IcmpErrors) -> Hit {
         rx_fragments: 0,
         tx_fragments: 0,
         undeliverable_packets: error.count,
-        first_fragment_length_max_bytes: None,
+        outer_length_max_bytes: None,
         df_clear: true,
     };
     let cause = format!(

@@ -72,7 +72,7 @@ pub struct Way {
     pub inner_fragments: u64,
     /// Outer fragments over IPv4 with a clear DF bit.
     pub df_clear: u64,
-    /// Longest outer packet; of a fragmented one, its first fragment.
+    /// Longest outer packet, which a first fragment is as well.
     pub outer_length_max_bytes: u32,
     /// Longest inner packet.
     pub inner_length_max_bytes: u32,
