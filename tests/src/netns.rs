@@ -19,7 +19,7 @@ use crate::needs;
 use crate::process;
 use crate::scratch;
 
-pub use device::{End, Traffic, ip_received, offloads_off, traffic, veth};
+pub use device::{End, Traffic, cable, ip_received, offloads_off, traffic, veth};
 pub use enter::Entered;
 
 const DIRECTORY: &str = "/run/netns";

@@ -10,7 +10,7 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{ChildStdout, ExitStatus, Stdio};
+use std::process::{ChildStdout, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,8 +18,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
+use crate::needs;
 use crate::netns::Namespace;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::scratch::Scratch;
 
 pub use summary::{Accounting, Events, Flows, Other, PeerRow, Rtt, Summary, VniRow};
@@ -71,6 +72,23 @@ pub fn binary() -> Result<PathBuf> {
     let profiles = ["", "../debug", "../release"];
     let mut candidates = profiles.iter().map(|other| profile.join(other).join("tunmon"));
     candidates.find(|path| path.is_file()).context("tunmon is not built (cargo build), and TUNMON_BIN is not set")
+}
+
+/// The reason why a test that runs it, as root and with these programs beside it, cannot run here, if there is one.
+pub fn missing(programs: &[&[&str]]) -> Option<String> {
+    needs::missing(programs).or_else(not_built)
+}
+
+/// The reason why it cannot be run at all, if there is one.
+pub fn not_built() -> Option<String> {
+    binary().err().map(|error| error.to_string())
+}
+
+/// Runs it with `arguments`, split at blanks, in `namespace`, to its end.
+pub fn run(namespace: &Namespace, arguments: &str) -> Result<Output> {
+    let program = binary()?;
+    let program = program.to_str().context("the path of tunmon is not UTF-8")?;
+    process::output(namespace.command(program).args(arguments.split_whitespace()))
 }
 
 impl Tunmon {

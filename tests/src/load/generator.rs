@@ -24,8 +24,7 @@ pub fn object() -> Result<Vec<u8>> {
 
 /// The wire and the generator's object; nothing, said loudly, where that cannot be.
 pub fn ready() -> Result<Option<(Wire, Vec<u8>)>> {
-    let mut reason = needs::missing(&[NETWORK, &["clang"]]);
-    reason = reason.or_else(|| tunmon::binary().err().map(|error| error.to_string()));
+    let mut reason = tunmon::missing(&[NETWORK, &["clang"]]);
     if KernelVersion::current()? < KernelVersion::new(5, 18, 0) {
         reason = reason.or(Some("live frames need Linux 5.18".to_owned()));
     }

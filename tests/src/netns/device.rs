@@ -43,6 +43,16 @@ pub fn veth(a: End<'_>, b: End<'_>, mtu: u16) -> Result<()> {
     Ok(())
 }
 
+/// Two namespaces, `near` and `far`, without IPv6 and its chatter, and a bare cable between a device of this name in each.
+pub fn cable(device: &str) -> Result<[Namespace; 2]> {
+    let pair = [Namespace::create("near")?, Namespace::create("far")?];
+    for namespace in &pair {
+        namespace.sysctl(&[("ipv6/conf/default/disable_ipv6", "1")])?;
+    }
+    veth(End::bare(&pair[0], device), End::bare(&pair[1], device), 1500)?;
+    Ok(pair)
+}
+
 /// Turns off what would let a frame leave with an unfinished checksum or longer than the MTU.
 ///
 /// Open vSwitch's user-space datapath reads such frames from the device as they are and forwards them broken: ping works,

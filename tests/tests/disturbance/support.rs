@@ -7,8 +7,7 @@ use tests::{needs, process, tunmon};
 
 /// True after having said what is missing here, if something is.
 pub(super) fn skips() -> bool {
-    let reason = needs::missing(&[needs::NETWORK, needs::HOOKS]);
-    let reason = reason.or_else(|| tunmon::binary().err().map(|error| error.to_string()));
+    let reason = tunmon::missing(&[needs::NETWORK, needs::HOOKS]);
     if let Some(reason) = &reason {
         needs::skip(reason);
     }

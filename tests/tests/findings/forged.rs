@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 use tests::bench::packets::{CLIENT, NODE, PEER, SERVER, ethernet_v4, geneve, icmp, ipv4, udp};
-use tests::netns::{self, End, Namespace};
 use tests::raw::{self, How};
 use tests::tunmon::Tunmon;
-use tests::{needs, tunmon};
+use tests::{needs, netns, tunmon};
 
 use super::support::found;
 
@@ -25,16 +24,11 @@ fn error(kind: u8, code: u8, quoted: &[u8]) -> Vec<u8> {
 
 /// What is found on a device that has received these frames behind a packet of the tunnel.
 fn find(frames: &[Vec<u8>]) -> Option<Vec<Value>> {
-    let reason = needs::missing(&[needs::NETWORK]).or_else(|| tunmon::binary().err().map(|error| error.to_string()));
-    if let Some(reason) = reason {
+    if let Some(reason) = tunmon::missing(&[needs::NETWORK]) {
         needs::skip(&reason);
         return None;
     }
-    let [near, far] = ["near", "far"].map(|label| Namespace::create(label).unwrap());
-    for namespace in [&near, &far] {
-        namespace.sysctl(&[("ipv6/conf/default/disable_ipv6", "1")]).unwrap();
-    }
-    netns::veth(End::bare(&near, "d0"), End::bare(&far, "d0"), 1500).unwrap();
+    let [near, far] = netns::cable("d0").unwrap();
     let tunmon = Tunmon::start(&near, "d0", "--interval 200ms").unwrap();
     raw::send(&far, "d0", &[ethernet_v4(&tunnel([PEER, NODE]))], How::Whole).unwrap();
     raw::send(&far, "d0", frames, How::Whole).unwrap();

@@ -16,8 +16,7 @@ pub(super) fn found(finding: &Value) -> Found {
 
 /// The records that tunmon prints with these arguments, or `None` after having said why it cannot be run.
 pub(super) fn run(arguments: &[&str], needs_root: bool) -> Option<Vec<Value>> {
-    let reason = if needs_root { needs::missing(&[]) } else { None };
-    let reason = reason.or_else(|| tunmon::binary().err().map(|error| error.to_string()));
+    let reason = if needs_root { tunmon::missing(&[]) } else { tunmon::not_built() };
     if let Some(reason) = reason {
         needs::skip(&reason);
         return None;

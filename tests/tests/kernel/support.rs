@@ -24,7 +24,7 @@ pub(super) struct Measured {
 
 /// True after having said the reason, if there is one.
 pub(super) fn skip_for(reason: Option<String>) -> bool {
-    let reason = reason.or_else(|| tunmon::binary().err().map(|error| error.to_string()));
+    let reason = reason.or_else(tunmon::not_built);
     if let Some(reason) = &reason {
         needs::skip(reason);
     }

@@ -127,10 +127,7 @@ fn a_storm_of_devices_is_lived_through() {
     for _ in 0..3 {
         pair.near.ip(&storm).unwrap();
     }
-    pair.near.ip(&["link del d0"]).unwrap();
-    wait_for(&mut tunmon, "d0", "lost", 1);
-    pair.join("d0");
-    wait_for(&mut tunmon, "d0", "attached", 1);
+    pair.make_anew(&mut tunmon, 1);
     pair.send("d0");
     assert_eq!(geneve(&tunmon.stop().unwrap().summary().unwrap()), FEW as u64);
 }

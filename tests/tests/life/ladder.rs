@@ -1,10 +1,8 @@
 //! Which hook is taken where, what is refused, and with which words.
 
-use std::process::Output;
-
+use tests::needs;
 use tests::netns::Namespace;
-use tests::tunmon::{self, Tunmon};
-use tests::{needs, process};
+use tests::tunmon::Tunmon;
 
 use super::support::{Pair, geneve};
 
@@ -12,12 +10,6 @@ use super::support::{Pair, geneve};
 fn started(tunmon: &Tunmon) -> (String, String) {
     let device = &tunmon.start_record()["devices"][0];
     (device["ingress"].as_str().unwrap().to_owned(), device["refused"].to_string())
-}
-
-/// tunmon with these words behind `--iface`, which is expected to end at once.
-fn run(namespace: &Namespace, words: &str) -> Output {
-    let mut command = namespace.command(tunmon::binary().unwrap().to_str().unwrap());
-    process::output(command.args(["-i"]).args(words.split_whitespace())).unwrap()
 }
 
 /// Adds a device, if this kernel knows its kind; says so if not.
@@ -68,7 +60,7 @@ fn devices_that_lie_upon_each_other_are_not_watched_together() {
         if !add(&pair.near, line) {
             continue;
         }
-        let output = run(&pair.near, "d0,u0 --duration 1s");
+        let output = pair.run("-i d0,u0 --duration 1s");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains("u0 lies upon d0: each packet would be seen twice"), "{said}");
@@ -78,7 +70,7 @@ fn devices_that_lie_upon_each_other_are_not_watched_together() {
     pair.join("d1");
     if add(&pair.near, "link add bond0 type bond") {
         pair.near.ip(&["link set d1 down", "link set d1 master bond0"]).unwrap();
-        let output = run(&pair.near, "d1,bond0 --duration 1s");
+        let output = pair.run("-i d1,bond0 --duration 1s");
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("bond0 lies upon d1"), "{output:?}");
     }
@@ -93,7 +85,7 @@ fn another_xdp_program_is_named_and_left_alone() {
     let (ingress, refused) = started(&tunmon);
     assert!(["tcx", "clsact"].contains(&ingress.as_str()), "{ingress}");
     assert!(refused.contains("another XDP program is attached: tunmon_xdp (id "), "{refused}");
-    let output = run(&pair.near, "d0 --ingress xdp --duration 1s");
+    let output = pair.run("-i d0 --ingress xdp --duration 1s");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("XDP cannot be attached to d0: another XDP program is attached: tunmon_xdp"), "{said}");

@@ -1,8 +1,7 @@
 //! Filters in clsact, on kernels without TCX: what a killed run leaves, and what others have hung there.
 
 use tests::needs;
-use tests::process;
-use tests::tunmon::{self, Tunmon};
+use tests::tunmon::Tunmon;
 
 use super::support::{FEW, Pair, geneve};
 
@@ -32,9 +31,7 @@ fn what_a_killed_run_has_left_is_removed_by_the_next_one() {
     let Some(pair) = without_tcx() else { return };
     let before = qdiscs(&pair);
     for ingress in ["tc", "xdp"] {
-        let mut killed = Tunmon::start(&pair.near, "d0", &format!("--ingress {ingress}")).unwrap();
-        killed.signal(libc::SIGKILL).unwrap();
-        killed.wait().unwrap();
+        Tunmon::start(&pair.near, "d0", &format!("--ingress {ingress}")).unwrap().stop_by(libc::SIGKILL).unwrap();
         assert!(filters(&pair).contains("tunmon_tc_tx"), "{}", filters(&pair));
     }
     let next = Tunmon::start(&pair.near, "d0", "").unwrap();
@@ -55,8 +52,7 @@ fn living_runs_and_filters_of_others_are_left_alone() {
     let first = Tunmon::start(&pair.near, "d0", "--ingress tc").unwrap();
     let second = Tunmon::start(&pair.near, "d0", "--ingress tc").unwrap();
     assert_eq!(filters(&pair).matches("0x6081 tunmon_tc_rx").count(), 2, "{}", filters(&pair));
-    let mut command = pair.near.command(tunmon::binary().unwrap().to_str().unwrap());
-    assert!(process::output(command.arg("detach")).unwrap().status.success());
+    assert!(pair.run("detach").status.success());
     assert_eq!(filters(&pair).matches("0x6081 tunmon_tc_tx").count(), 2, "{}", filters(&pair));
     for run in [first, second] {
         run.stop().unwrap();
@@ -67,11 +63,8 @@ fn living_runs_and_filters_of_others_are_left_alone() {
 #[test]
 fn detach_removes_what_killed_runs_have_left() {
     let Some(pair) = without_tcx() else { return };
-    let mut killed = Tunmon::start(&pair.near, "d0", "").unwrap();
-    killed.signal(libc::SIGKILL).unwrap();
-    killed.wait().unwrap();
-    let mut command = pair.near.command(tunmon::binary().unwrap().to_str().unwrap());
-    let output = process::output(command.args(["detach", "-o", "text"])).unwrap();
+    Tunmon::start(&pair.near, "d0", "").unwrap().stop_by(libc::SIGKILL).unwrap();
+    let output = pair.run("detach -o text");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("removed the filter d0 tunmon_tc_tx 49081"), "{said}");
     assert_eq!(filters(&pair), "");
@@ -82,8 +75,7 @@ fn a_foreign_ingress_qdisc_is_named_and_stays() {
     let Some(pair) = without_tcx() else { return };
     pair.near.run("tc qdisc add dev d0 ingress").unwrap();
     let before = qdiscs(&pair);
-    let mut command = pair.near.command(tunmon::binary().unwrap().to_str().unwrap());
-    let output = process::output(command.args(["-i", "d0", "--duration", "1s"])).unwrap();
+    let output = pair.run("-i d0 --duration 1s");
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{said}");
     assert!(said.contains("an ingress qdisc is on d0"), "{said}");

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use tests::bpffs::Bpffs;
-use tests::process;
-use tests::tunmon::{self, Report, Tunmon};
+use tests::tunmon::{Report, Tunmon};
 
-use super::support::{FEW, Pair, VNI, geneve, wait_for};
+use super::support::{FEW, Pair, VNI, geneve};
 
 /// Runs that end by SIGKILL.
 const KILLS: usize = 5;
@@ -31,15 +30,12 @@ impl Pinned {
     }
 
     /// The command `tunmon` with these arguments, run to its end.
-    fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net=/run/netns/{}", self.pair.near.name())).arg(tunmon::binary().unwrap());
-        command.args(arguments).arg(format!("--pin={}", self.files.join("pins").display()));
-        process::output(&mut command).unwrap()
+    fn run(&self, arguments: &str) -> Output {
+        self.pair.run(&format!("{arguments} --pin={}", self.files.join("pins").display()))
     }
 
     fn detach(&self) -> Output {
-        self.run(&["detach", "-o", "text"])
+        self.run("detach -o text")
     }
 
     /// What the kernel shows of the device's programs.
@@ -123,12 +119,11 @@ fn killed_runs_leave_their_counts_and_no_step_back() {
     let Some(pinned) = Pinned::create() else { return };
     let mut sent = 0;
     for kill in 0..KILLS {
-        let mut tunmon = pinned.start("");
+        let tunmon = pinned.start("");
         assert_eq!(has_resumed(&tunmon), kill > 0);
         pinned.pair.send("d0");
         sent += FEW as u64;
-        tunmon.signal(libc::SIGKILL).unwrap();
-        tunmon.wait().unwrap();
+        tunmon.stop_by(libc::SIGKILL).unwrap();
         pinned.pair.send("d0");
         sent += FEW as u64;
     }
@@ -147,10 +142,7 @@ fn a_device_that_was_made_anew_meanwhile_keeps_its_counts() {
     pinned.pair.join("d0");
     let mut second = pinned.start("");
     pinned.pair.send("d0");
-    pinned.pair.near.ip(&["link del d0"]).unwrap();
-    wait_for(&mut second, "d0", "lost", 1);
-    pinned.pair.join("d0");
-    wait_for(&mut second, "d0", "attached", 1);
+    pinned.pair.make_anew(&mut second, 1);
     pinned.pair.send("d0");
     assert_eq!(counted(&second.stop().unwrap()), 3 * FEW as u64);
     pinned.pair.send("d0");
@@ -189,7 +181,7 @@ fn detach_removes_everything_and_says_so() {
 fn pins_are_kept_in_a_directory_of_ones_own_only() {
     let Some(pinned) = Pinned::create() else { return };
     let refusal = || {
-        let output = pinned.run(&["-i", "d0", "--duration", "1s"]);
+        let output = pinned.run("-i d0 --duration 1s");
         assert_eq!(output.status.code(), Some(4), "{output:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
@@ -198,13 +190,9 @@ fn pins_are_kept_in_a_directory_of_ones_own_only() {
     assert!(refusal().contains("may be read by them"));
     fs::remove_dir(pinned.files.join("pins")).unwrap();
     let elsewhere = tests::scratch::Scratch::create("pins").unwrap();
-    let output = tunmon_at(&pinned, &elsewhere.path().join("pins"));
-    assert!(output.contains("BPF file system"), "{output}");
+    let pins = elsewhere.path().join("pins");
+    let output = pinned.pair.run(&format!("-i d0 --duration 1s --pin={}", pins.display()));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("BPF file system"), "{said}");
     assert!(!pinned.shown().contains("tunmon_"));
-}
-
-fn tunmon_at(pinned: &Pinned, pins: &std::path::Path) -> String {
-    let mut command = pinned.pair.near.command(tunmon::binary().unwrap().to_str().unwrap());
-    command.args(["-i", "d0", "--duration", "1s", &format!("--pin={}", pins.display())]);
-    String::from_utf8_lossy(&process::output(&mut command).unwrap().stderr).into_owned()
 }

@@ -5,7 +5,7 @@ use std::fs;
 use tests::needs;
 use tests::tunmon::Tunmon;
 
-use super::support::{FEW, Pair, geneve, wait_for};
+use super::support::{FEW, Pair, geneve};
 
 #[test]
 fn everything_is_given_up_after_the_start() {
@@ -40,10 +40,7 @@ fn three_capabilities_are_enough_to_watch_and_to_attach_again() {
     let rights = "+bpf,+net_admin,+perfmon";
     let wrapper = format!("setpriv --bounding-set=-all,{rights} --inh-caps=-all,{rights} --ambient-caps=-all,{rights}");
     let mut tunmon = Tunmon::start_by(&pair.near, &wrapper, "d0", "--interval 200ms").unwrap();
-    pair.near.ip(&["link del d0"]).unwrap();
-    wait_for(&mut tunmon, "d0", "lost", 1);
-    pair.join("d0");
-    wait_for(&mut tunmon, "d0", "attached", 1);
+    pair.make_anew(&mut tunmon, 1);
     pair.send("d0");
     assert_eq!(geneve(&tunmon.stop().unwrap().summary().unwrap()), FEW as u64);
 }

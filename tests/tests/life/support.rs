@@ -1,5 +1,6 @@
 //! A cable between two namespaces, and what tunmon says of it.
 
+use std::process::Output;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -28,24 +29,30 @@ pub(super) struct Pair {
 impl Pair {
     /// Makes them, or says why not.
     pub(super) fn create() -> Option<Self> {
-        let reason =
-            needs::missing(&[needs::NETWORK]).or_else(|| tunmon::binary().err().map(|error| error.to_string()));
-        if let Some(reason) = reason {
+        if let Some(reason) = tunmon::missing(&[needs::NETWORK]) {
             needs::skip(&reason);
             return None;
         }
-        let [near, far] = ["near", "far"].map(|label| Namespace::create(label).unwrap());
-        for namespace in [&near, &far] {
-            namespace.sysctl(&[("ipv6/conf/default/disable_ipv6", "1")]).unwrap();
-        }
-        let pair = Self { near, far };
-        pair.join("d0");
-        Some(pair)
+        let [near, far] = netns::cable("d0").unwrap();
+        Some(Self { near, far })
     }
 
     /// Makes a cable of this name on both sides.
     pub(super) fn join(&self, device: &str) {
         netns::veth(End::bare(&self.near, device), End::bare(&self.far, device), 1500).unwrap();
+    }
+
+    /// Makes `d0` anew, step by step as tunmon follows, for this time.
+    pub(super) fn make_anew(&self, tunmon: &mut Tunmon, time: usize) {
+        self.near.ip(&["link del d0"]).unwrap();
+        wait_for(tunmon, "d0", "lost", time);
+        self.join("d0");
+        wait_for(tunmon, "d0", "attached", time);
+    }
+
+    /// Runs tunmon on the near side with these arguments, to its end.
+    pub(super) fn run(&self, arguments: &str) -> Output {
+        tunmon::run(&self.near, arguments).unwrap()
     }
 
     /// Sends tunnel packets to the watched end of a cable.

@@ -52,7 +52,7 @@ pub(super) fn can_run(programs: &[&[&str]]) -> bool {
 }
 
 fn has_product() -> bool {
-    skip_for(tunmon::binary().err().map(|error| error.to_string()))
+    skip_for(tunmon::not_built())
 }
 
 fn skip_for(reason: Option<String>) -> bool {

@@ -29,7 +29,7 @@ fn pair() -> Option<(Namespace, Namespace)> {
 }
 
 fn tunmon(namespace: &Namespace, arguments: &str) -> Output {
-    output(namespace.command(binary().unwrap().to_str().unwrap()).args(arguments.split_whitespace())).unwrap()
+    tests::tunmon::run(namespace, arguments).unwrap()
 }
 
 fn error(output: &Output) -> String {
