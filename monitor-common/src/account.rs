@@ -1,6 +1,7 @@
 //! What a parsed packet amounts to: its class is counted, its tunnel, its fragments.
 
 use crate::count::{Extent, Share};
+use crate::event::pending::Cause;
 use crate::fragment::{Datagram, Owner};
 use crate::frame::UNTRACKED;
 use crate::packet::{Class, Packet};
@@ -15,6 +16,7 @@ pub fn account<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> N
     let mut is_reported = class == Class::IcmpError;
     if class == Class::Geneve {
         geneve(packet, tables);
+        is_reported = packet.is_too_big_error();
     }
     if class == Class::Fragment {
         (class, is_reported) = later_fragment(packet, tables, now_ns);
@@ -38,11 +40,11 @@ fn next<T: Tables>(packet: &Packet, tables: &mut T, is_reported: bool, now_ns: u
     if let Some(pending) = tables.pending() {
         pending.begin(now_ns);
         if is_reported {
-            pending.packet();
+            pending.report(Cause::Packet);
         }
     }
     if packet.class() == Class::Geneve && packet.slot != UNTRACKED && packet.inner_payload != 0 {
-        Next::RoundTrip
+        Next::Loss
     } else if is_reported {
         Next::Report
     } else {

@@ -18,14 +18,18 @@ pub enum Kind {
     Fragment = 1,
     /// [`IcmpError`].
     IcmpError = 2,
+    /// [`Retransmit`].
+    Retransmit = 3,
+    /// [`Handshake`].
+    Handshake = 4,
 }
 
 /// Number of kinds.
-pub const KINDS: usize = 3;
+pub const KINDS: usize = 5;
 
 impl Kind {
     /// All kinds, in the order of their indexes.
-    pub const ALL: [Self; KINDS] = [Self::Rtt, Self::Fragment, Self::IcmpError];
+    pub const ALL: [Self; KINDS] = [Self::Rtt, Self::Fragment, Self::IcmpError, Self::Retransmit, Self::Handshake];
 
     /// The name that JSON and metrics use.
     pub fn name(self) -> &'static str {
@@ -33,6 +37,8 @@ impl Kind {
             Self::Rtt => "rtt",
             Self::Fragment => "fragment",
             Self::IcmpError => "icmp_error",
+            Self::Retransmit => "retransmit",
+            Self::Handshake => "handshake",
         }
     }
 }
@@ -73,14 +79,12 @@ pub struct Rtt {
     pub source_port: u16,
     /// Port of `destination`; identifier of an echo.
     pub destination_port: u16,
+    /// Outer IP length of the stamped packet, in bytes, rounded down to 16.
+    pub length: u16,
     /// Inner protocol.
     pub protocol: u8,
-    /// Index of the [`Leg`].
-    pub leg: u8,
-    /// Index of the [`Method`].
-    pub method: u8,
-    /// Padding.
-    pub reserved: u8,
+    /// Index of the [`Leg`] in the lowest bit, that of the [`Method`] behind it.
+    pub way: u8,
 }
 
 impl Event for Rtt {
@@ -91,13 +95,13 @@ impl Rtt {
     /// The leg.
     #[inline(always)]
     pub fn leg(&self) -> Leg {
-        if self.leg == 0 { Leg::Remote } else { Leg::Local }
+        if self.way & 1 == 0 { Leg::Remote } else { Leg::Local }
     }
 
     /// The method.
     #[inline(always)]
     pub fn method(&self) -> Method {
-        match self.method {
+        match self.way >> 1 {
             0 => Method::Timestamp,
             1 => Method::Handshake,
             _ => Method::Echo,
@@ -133,11 +137,11 @@ impl Event for Fragment {
     const KIND: Kind = Kind::Fragment;
 }
 
-/// An outer ICMP error that quotes a tunnel packet.
+/// An outer ICMP error that quotes a tunnel packet, or one inside a tunnel about a packet that is too big.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct IcmpError {
-    /// Time and device; the tunnel is not known.
+    /// Time and device; the tunnel of an inner one, else it is not known.
     pub head: Head,
     /// Who reports.
     pub reporter: Address,
@@ -163,12 +167,82 @@ pub struct IcmpError {
     pub direction: u8,
     /// 1 when the quoted packet must not be fragmented.
     pub quoted_df: u8,
+    /// 1 when it is inside a tunnel.
+    pub is_inner: u8,
     /// Padding.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 2],
 }
 
 impl Event for IcmpError {
     const KIND: Kind = Kind::IcmpError;
+}
+
+/// Data that is missing, was sent again, or has been acknowledged after that ([`crate::loss`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Retransmit {
+    /// Time, device, the tunnel of the data.
+    pub head: Head,
+    /// Inner address that sent the data.
+    pub source: Address,
+    /// Inner address that it was sent to.
+    pub destination: Address,
+    /// Nanoseconds since the data was sent first, or found missing.
+    pub age_ns: u64,
+    /// Nanoseconds since its receiver sent something that was stamped, when `step` is `sent_again`.
+    pub heard_ns: u64,
+    /// Outer IP length of the packet, when it is the data; in bytes.
+    pub length: u32,
+    /// How often the data was sent again; of echoes, how many requests came while an older one waited.
+    pub times: u32,
+    /// Bytes that are known to be missing, when `step` is `missing`.
+    pub missing: u32,
+    /// Port of `source`; identifier of an echo.
+    pub source_port: u16,
+    /// Port of `destination`; identifier of an echo.
+    pub destination_port: u16,
+    /// Inner protocol.
+    pub protocol: u8,
+    /// Index of the [`crate::loss::Step`].
+    pub step: u8,
+    /// Index of the [`Direction`] of the data.
+    pub direction: u8,
+    /// Padding.
+    pub reserved: [u8; 5],
+}
+
+impl Event for Retransmit {
+    const KIND: Kind = Kind::Retransmit;
+}
+
+/// A SYN-ACK that answers a SYN which was seen: what both sides take at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Handshake {
+    /// Time, device, the tunnel of the SYN-ACK.
+    pub head: Head,
+    /// Inner address that sent the SYN-ACK.
+    pub source: Address,
+    /// Inner address that sent the SYN.
+    pub destination: Address,
+    /// Port of `source`.
+    pub source_port: u16,
+    /// Port of `destination`.
+    pub destination_port: u16,
+    /// MSS that `source` announces, in bytes; 0 when it does not.
+    pub source_mss: u16,
+    /// MSS that `destination` announces, in bytes; 0 when it does not.
+    pub destination_mss: u16,
+    /// From the outer IP header of the SYN-ACK to the inner one, in bytes.
+    pub overhead: u16,
+    /// Index of the [`Direction`] of the SYN-ACK.
+    pub direction: u8,
+    /// Padding.
+    pub reserved: [u8; 5],
+}
+
+impl Event for Handshake {
+    const KIND: Kind = Kind::Handshake;
 }
 
 /// Any event, as user space reads it.
@@ -180,6 +254,10 @@ pub enum Any {
     Fragment(Fragment),
     /// An ICMP error.
     IcmpError(IcmpError),
+    /// A step of data that was missing.
+    Retransmit(Retransmit),
+    /// A handshake.
+    Handshake(Handshake),
 }
 
 impl Any {
@@ -190,6 +268,19 @@ impl Any {
             Kind::Rtt => Rtt::read_from_bytes(bytes).ok().map(Self::Rtt),
             Kind::Fragment => Fragment::read_from_bytes(bytes).ok().map(Self::Fragment),
             Kind::IcmpError => IcmpError::read_from_bytes(bytes).ok().map(Self::IcmpError),
+            Kind::Retransmit => Retransmit::read_from_bytes(bytes).ok().map(Self::Retransmit),
+            Kind::Handshake => Handshake::read_from_bytes(bytes).ok().map(Self::Handshake),
+        }
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Rtt(_) => Kind::Rtt,
+            Self::Fragment(_) => Kind::Fragment,
+            Self::IcmpError(_) => Kind::IcmpError,
+            Self::Retransmit(_) => Kind::Retransmit,
+            Self::Handshake(_) => Kind::Handshake,
         }
     }
 
@@ -199,6 +290,8 @@ impl Any {
             Self::Rtt(event) => &event.head,
             Self::Fragment(event) => &event.head,
             Self::IcmpError(event) => &event.head,
+            Self::Retransmit(event) => &event.head,
+            Self::Handshake(event) => &event.head,
         }
     }
 }

@@ -97,6 +97,7 @@ fn tunnelled<B: Bytes, T: Tables>(
         return Err(Exit::Declined);
     }
     if let Transport::Segment(segment) = inner.transport {
+        let segment = (segment, outer.length);
         let next = segment::segment(tables, outer.place, segment, now, |tables, answer| {
             counted(tables, &frame(), outer, inner.length);
             answered(tables, answer)

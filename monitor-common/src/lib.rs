@@ -27,6 +27,7 @@ pub mod frame;
 #[cfg(feature = "heap")]
 pub mod heap;
 pub mod histogram;
+pub mod loss;
 pub mod observe;
 pub mod packet;
 pub mod report;

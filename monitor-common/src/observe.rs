@@ -3,6 +3,7 @@
 use crate::account::account;
 use crate::fast;
 use crate::frame::Frame;
+use crate::loss::loss;
 use crate::packet::{self, Packet};
 use crate::report::report;
 use crate::round_trip::{matched, round_trip};
@@ -36,6 +37,9 @@ pub fn observe<B: Bytes, T: Tables>(
 pub fn long_way<B: Bytes, T: Tables>(bytes: B, frame: &Frame, tables: &mut T, scratch: &mut Packet, now_ns: u64) {
     packet::parse(bytes, frame, tables.ports(), scratch);
     let mut next = account(scratch, tables, now_ns);
+    if next == Next::Loss {
+        next = loss(scratch, tables, now_ns);
+    }
     if next == Next::RoundTrip {
         next = round_trip(scratch, tables, now_ns);
     }

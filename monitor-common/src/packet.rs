@@ -20,6 +20,7 @@ pub use quote::Quote;
 pub use stop::{Cause, Header, Layer, Stop};
 
 use crate::frame::{Frame, UNTRACKED};
+use crate::rtt::Timestamps;
 use crate::wire::Bytes;
 use crate::wire::geneve::Ports;
 
@@ -49,6 +50,9 @@ pub struct Packet {
     pub tsval: u32,
     /// TSecr of the inner TCP header.
     pub tsecr: u32,
+    /// Left edge of the first SACK block of the inner TCP header, or 0.
+    pub sack_left: u32,
+    reserved: u32,
     /// Payload bytes of the inner TCP segment, as the inner IP header says.
     pub tcp_payload: u32,
     /// MTU that an ICMP error announces, or 0; the error is the outer packet or the inner one.
@@ -157,6 +161,39 @@ impl Packet {
     /// Bytes that the tunnel adds: from the outer IP header to the inner one. 0 when there is no inner IP header.
     pub fn overhead(&self) -> u16 {
         if self.inner.version == 0 { 0 } else { self.inner.offset - self.outer.offset }
+    }
+
+    /// Says whether the inner packet tells that another one was too big for its way (RFC 1191, RFC 4443 §3.2).
+    #[inline(always)]
+    pub(crate) fn is_too_big_error(&self) -> bool {
+        self.inner.version != 0 && self.quote.ip.version != 0 && self.icmp_mtu != 0
+    }
+
+    /// What identifies a segment with timestamps and its answer.
+    #[inline(always)]
+    pub(crate) fn timestamps(&self) -> Timestamps {
+        Timestamps {
+            tsval: self.tsval,
+            tsecr: self.tsecr,
+            sequence: self.sequence,
+            acknowledgment: self.acknowledgment,
+            has_payload: self.tcp_payload != 0,
+            length: self.wire_length(),
+        }
+    }
+
+    /// Inner source and destination, each with its port or the identifier of an echo.
+    #[inline(always)]
+    pub(crate) fn inner_ends(&self) -> [(Address, u16); 2] {
+        [(self.inner.source, self.inner_source_port), (self.inner.destination, self.inner_destination_port)]
+    }
+
+    /// Outer IP length of the packets that it is on the wire: the longest, in bytes.
+    #[inline(always)]
+    pub(crate) fn wire_length(&self) -> u32 {
+        let segment = self.frame.segment_size;
+        let cut = u32::from(self.inner_payload) + segment - u32::from(self.outer.offset);
+        if segment != 0 && cut < self.outer.length { cut } else { self.outer.length }
     }
 
     /// Empties it word by word. Where the compiler knows the value it calls a function that goes byte by byte, which was

@@ -1,17 +1,33 @@
 //! Events, sent within the limits on rates: about a packet as its last step, about a sample where it is counted.
 
+use crate::event::pending::Cause;
 use crate::event::{self, Event, Head};
+use crate::loss::Hole;
 use crate::packet::{Class, Packet};
+use crate::rtt::TICK_NS;
 use crate::tables::Tables;
 
 /// Sends what there is to say about a packet that was seen at `now_ns`.
 #[inline(always)]
 pub fn report<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) {
-    if packet.class() == Class::IcmpError {
-        icmp_error(tables, packet, now_ns);
-    } else {
-        fragment(tables, packet, now_ns);
+    if is_for(tables, Cause::Packet) {
+        if packet.class() == Class::IcmpError || packet.is_too_big_error() {
+            icmp_error(tables, packet, now_ns);
+        } else {
+            fragment(tables, packet, now_ns);
+        }
     }
+    if is_for(tables, Cause::Hole) {
+        retransmit(tables, packet, now_ns);
+    }
+    if is_for(tables, Cause::Handshake) {
+        handshake(tables, packet, now_ns);
+    }
+}
+
+#[inline(always)]
+fn is_for<T: Tables>(tables: &mut T, cause: Cause) -> bool {
+    tables.pending().is_some_and(|pending| pending.is_reported_for(cause))
 }
 
 /// Sends a sample.
@@ -40,10 +56,11 @@ fn fragment<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
 #[inline(always)]
 fn icmp_error<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
     let quote = &packet.quote;
+    let is_inner = packet.class() == Class::Geneve;
     let head = head::<event::IcmpError>(packet, now_ns);
     send(tables, head, || event::IcmpError {
         head,
-        reporter: packet.outer.source,
+        reporter: if is_inner { packet.inner.source } else { packet.outer.source },
         source: quote.ip.source,
         destination: quote.ip.destination,
         mtu: packet.icmp_mtu,
@@ -55,7 +72,52 @@ fn icmp_error<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
         has_vni: quote.has_vni,
         direction: packet.frame.direction() as u8,
         quoted_df: u8::from(quote.ip.dont_fragment()),
-        reserved: [0; 3],
+        is_inner: u8::from(is_inner),
+        reserved: [0; 2],
+    });
+}
+
+#[inline(always)]
+fn retransmit<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
+    let hole = tables.pending().map_or_else(Hole::default, |pending| pending.hole);
+    let is_own = hole.is_own != 0;
+    let kind = event::Retransmit::KIND as u16;
+    let head = Head { at_ns: now_ns, device: packet.frame.device, kind, tunnel: hole.tunnel };
+    let [from, to] = packet.inner_ends();
+    let [(source, source_port), (destination, destination_port)] = if is_own { [from, to] } else { [to, from] };
+    send(tables, head, || event::Retransmit {
+        head,
+        source,
+        destination,
+        age_ns: u64::from(hole.age) * TICK_NS,
+        heard_ns: u64::from(hole.heard) * TICK_NS,
+        length: if is_own { packet.wire_length() } else { 0 },
+        times: hole.times,
+        missing: hole.missing,
+        source_port,
+        destination_port,
+        protocol: packet.inner.protocol,
+        step: hole.step,
+        direction: packet.frame.direction() as u8 ^ hole.is_own ^ 1,
+        reserved: [0; 5],
+    });
+}
+
+#[inline(always)]
+fn handshake<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
+    let head = head::<event::Handshake>(packet, now_ns);
+    let destination_mss = tables.pending().map_or(0, |pending| pending.mss);
+    send(tables, head, || event::Handshake {
+        head,
+        source: packet.inner.source,
+        destination: packet.inner.destination,
+        source_port: packet.inner_source_port,
+        destination_port: packet.inner_destination_port,
+        source_mss: packet.mss,
+        destination_mss,
+        overhead: packet.overhead(),
+        direction: packet.frame.direction() as u8,
+        reserved: [0; 5],
     });
 }
 

@@ -4,7 +4,7 @@ use crate::event::pending::Match;
 use crate::flow::{Flow, Inserted, Key};
 use crate::packet::Packet;
 use crate::report;
-use crate::rtt::{self, Identity, Leg, Method, Sample, Timestamps};
+use crate::rtt::{self, Identity, Leg, Method, Sample};
 use crate::tables::{self, Next, Tables};
 use crate::tunnel::Tunnel;
 use crate::wire::icmp::{self, Purpose};
@@ -27,8 +27,8 @@ pub fn round_trip<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Ne
 pub fn matched<T: Tables>(tables: &mut T) -> Next {
     let Some(pending) = tables.pending() else { return Next::Done };
     let (event, is_due, is_reported) = (pending.sample, pending.is_due != 0, pending.is_reported());
-    let sample =
-        Sample { ticks: (event.rtt_ns / rtt::TICK_NS) as u32, method: event.method(), tunnel: event.head.tunnel };
+    let ticks = (event.rtt_ns / rtt::TICK_NS) as u32;
+    let sample = Sample { ticks, method: event.method(), tunnel: event.head.tunnel, length: event.length };
     if let Some(place) = tables::place(tables, sample.tunnel) {
         tables::issue_and_count(tables, place, event.leg(), &sample);
         if !is_due {
@@ -49,10 +49,8 @@ fn look<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Option<(Matc
     if !(is_echo || protocol == tcp::PROTOCOL) {
         return None;
     }
-    let ends =
-        [(packet.inner.source, packet.inner_source_port), (packet.inner.destination, packet.inner_destination_port)];
-    let endpoints = Tunnel::of(packet).endpoints();
-    let key = Key::of(packet, tables.flow_seed(), endpoints);
+    let ends = packet.inner_ends();
+    let key = Key::of(packet, tables.flow_seed(), Tunnel::of(packet).endpoints());
     let now = rtt::ticks(now_ns);
     let role = role(packet, is_echo)?;
     let is_limited = tables.limits_events();
@@ -132,19 +130,17 @@ fn step(packet: &Packet, flow: &mut Flow, side: usize, role: Role, now_ns: u64) 
         Role::Reply | Role::Data | Role::Segment => None,
     };
     if let Some(identity) = awaits {
-        let is_stamped = rtt::wait(flow, side, identity, packet.slot, now);
+        let is_stamped = rtt::wait(flow, side, identity, (packet.slot, packet.wire_length()), now);
         if is_stamped && role == Role::Syn {
             rtt::begin(flow, side, now);
         }
+        if is_stamped && role != Role::Request {
+            // The answer to a SYN is reported with what both sides have announced.
+            flow.sequence[side & 1] = packet.mss.into();
+        }
     }
     if packet.has_timestamps != 0 && matches!(role, Role::Data | Role::Segment) {
-        let segment = Timestamps {
-            tsval: packet.tsval,
-            tsecr: packet.tsecr,
-            sequence: packet.sequence,
-            acknowledgment: packet.acknowledgment,
-            has_payload: packet.tcp_payload != 0,
-        };
+        let segment = packet.timestamps();
         let sample = rtt::timestamp(flow, side, &segment, packet.slot, || now_ns);
         method = method.or(sample.map(|(sample, _)| sample.method));
     }

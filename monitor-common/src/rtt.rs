@@ -95,6 +95,8 @@ pub struct Sample {
     pub method: Method,
     /// Slot of the tunnel whose packet was stamped.
     pub tunnel: u16,
+    /// Outer IP length of that packet, in bytes, rounded down to 16.
+    pub length: u16,
 }
 
 impl Sample {
@@ -118,6 +120,8 @@ pub struct Timestamps {
     pub acknowledgment: u32,
     /// Says whether the peer has to acknowledge it.
     pub has_payload: bool,
+    /// Outer IP length of its packet on the wire, in bytes.
+    pub length: u32,
 }
 
 /// A tick, in nanoseconds.
@@ -129,10 +133,21 @@ pub fn ticks(now_ns: u64) -> u32 {
     (now_ns / TICK_NS) as u32
 }
 
-/// Says whether a SYN or SYN-ACK waits for an answer from `side`.
+/// Says whether a SYN or SYN-ACK waits for an answer from `side`, or data that it has not got.
 #[inline(always)]
-pub fn awaits_handshake(flow: &Flow, side: usize) -> bool {
-    flow.stamp[(side ^ 1) & 1].kind() == HANDSHAKE
+pub fn is_rare(flow: &Flow, side: usize) -> bool {
+    flow.stamp[(side ^ 1) & 1].is_rare()
+}
+
+/// Says whether a segment has data that was sent before and waits for its acknowledgment, or is missing. With the TSval of
+/// the stamp it is none: nearly always that is the same one again, and then nothing else is looked at.
+#[inline(always)]
+pub fn is_sent_again(flow: &Flow, side: usize, segment: &Timestamps) -> bool {
+    let stamp = flow.stamp[side & 1];
+    segment.has_payload
+        && stamp.distance(segment.tsval) != 0
+        && flow.sequence[side & 1] == segment.sequence
+        && stamp.is_lost_by(segment.tsval)
 }
 
 /// A segment with timestamps: matches what it answers, and stamps it when it may be. `now` is called at most once,
@@ -149,7 +164,8 @@ pub fn timestamp(
     now: impl Fn() -> u64,
 ) -> Option<(Sample, u64)> {
     let (own, other) = (side & 1, (side ^ 1) & 1);
-    let waiting = flow.stamp[other];
+    // Both before any of them is written: of the own one it is known already how far it is.
+    let (waiting, stamp) = (flow.stamp[other], flow.stamp[own]);
     let past = waiting.distance(segment.tsecr);
     // Values from the start, and no `Option`: what that leaves undefined would be read from the stack, of which the
     // verifier of 6.18 says that it has found a bug of its own, and older ones refuse the program.
@@ -163,14 +179,14 @@ pub fn timestamp(
             flow.stamp[other] = waiting.close();
         }
     }
-    if segment.has_payload && flow.stamp[own].is_free_for(segment.tsval) {
+    if segment.has_payload && stamp.is_free_for(segment.tsval) {
         if !is_answer {
             now_ns = now();
         }
         // The stamp last: another processor that sees it sees the rest.
         flow.sequence[own] = segment.sequence;
         flow.tunnel[own] = tunnel;
-        flow.stamp[own] = Stamp::new(TIMESTAMP, segment.tsval, ticks(now_ns));
+        flow.stamp[own] = Stamp::new(TIMESTAMP, segment.tsval, segment.length, ticks(now_ns));
     }
     if !is_answer {
         return None;
@@ -193,10 +209,10 @@ impl Identity {
         Self { kind: HANDSHAKE, id: acknowledgment }
     }
 
-    /// The reply to an echo request; the sequence number stands at the top of the 30 bits.
+    /// The reply to an echo request; the sequence number stands at the top of the 20 bits.
     #[inline(always)]
     pub fn echo(sequence: u32) -> Self {
-        Self { kind: ECHO, id: sequence << 14 }
+        Self { kind: ECHO, id: sequence << 4 }
     }
 }
 
@@ -206,7 +222,7 @@ const ECHO_LOST: u32 = (1_000_000_000 / TICK_NS) as u32;
 /// Stamps a packet whose answer will be `identity`. One that was stamped before is a repetition, whose answer would
 /// be ambiguous. While an echo request waits, those behind it pass. Returns whether the packet was stamped.
 #[inline(always)]
-pub fn wait(flow: &mut Flow, side: usize, identity: Identity, tunnel: u16, now: u32) -> bool {
+pub fn wait(flow: &mut Flow, side: usize, identity: Identity, (tunnel, length): (u16, u32), now: u32) -> bool {
     let (own, waiting) = (side & 1, flow.stamp[side & 1]);
     let is_first = flow.tunnel[own] == UNTRACKED || waiting.distance(identity.id) != 0;
     let is_fresh = now.wrapping_sub(waiting.time()) <= ECHO_LOST;
@@ -214,7 +230,7 @@ pub fn wait(flow: &mut Flow, side: usize, identity: Identity, tunnel: u16, now: 
         return false;
     }
     let kind = if is_first { identity.kind } else { CLOSED };
-    flow.stamp[own] = Stamp::new(kind, identity.id, now);
+    flow.stamp[own] = Stamp::new(kind, identity.id, length, now);
     flow.tunnel[own] = tunnel;
     is_first
 }
@@ -248,5 +264,6 @@ pub fn answer(flow: &mut Flow, side: usize, identity: Identity, now: u32) -> Opt
 #[inline(always)]
 pub(crate) fn matched(waiting: Stamp, tunnel: u16, method: Method, now: u32) -> Option<Sample> {
     let passed = now.wrapping_sub(waiting.time());
-    if passed as i32 >= 0 { Some(Sample { ticks: passed, method, tunnel }) } else { None }
+    let sample = Sample { ticks: passed, method, tunnel, length: waiting.length() };
+    if passed as i32 >= 0 { Some(sample) } else { None }
 }

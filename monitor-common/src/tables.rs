@@ -66,6 +66,8 @@ pub enum Next {
     OverV6,
     /// The packet goes the long way, from its beginning.
     Parse,
+    /// [`crate::loss::loss`].
+    Loss,
     /// [`crate::round_trip::round_trip`].
     RoundTrip,
     /// [`crate::round_trip::matched`].

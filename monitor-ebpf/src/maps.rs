@@ -65,6 +65,10 @@ static RTT_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 static FRAGMENT_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 static ICMP_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[map]
+static RESEND_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[map]
+static SYN_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 /// The packet between the steps of the long way.
 #[map]
@@ -100,7 +104,9 @@ pub(crate) const V6: u32 = 6;
 pub(crate) const V6_TX: u32 = 7;
 /// Step: count a sample.
 pub(crate) const MATCH: u32 = 8;
-const STEPS: u32 = 9;
+/// Step: look for missing data.
+pub(crate) const LOSS: u32 = 9;
+const STEPS: u32 = 10;
 
 /// Memory of one processor that the stack has no room for.
 ///
@@ -135,6 +141,8 @@ fn ring(kind: Kind) -> &'static RingBuf {
         Kind::Rtt => &RTT_EVENTS,
         Kind::Fragment => &FRAGMENT_EVENTS,
         Kind::IcmpError => &ICMP_EVENTS,
+        Kind::Retransmit => &RESEND_EVENTS,
+        Kind::Handshake => &SYN_EVENTS,
     }
 }
 

@@ -8,9 +8,9 @@ use aya_ebpf::maps::ProgramArray;
 use monitor_common::frame::{Direction, Frame};
 use monitor_common::tables::{Next, Tables};
 use monitor_common::wire::Bytes;
-use monitor_common::{account, packet, report, round_trip};
+use monitor_common::{account, loss, packet, report, round_trip};
 
-use crate::maps::{self, ACCOUNT, INNER, MATCH, Maps, OUTER, OUTER_TX, REPORT, ROUND_TRIP, V6, V6_TX};
+use crate::maps::{self, ACCOUNT, INNER, LOSS, MATCH, Maps, OUTER, OUTER_TX, REPORT, ROUND_TRIP, V6, V6_TX};
 
 /// Goes on with a step. It returns only if user space put no program there, which it checks before it attaches anything.
 ///
@@ -65,6 +65,14 @@ pub(crate) fn account<C: EbpfContext>(steps: &ProgramArray, context: &C) {
     go_on(steps, context, account::account(packet, &mut Maps, maps::now()), Direction::Rx);
 }
 
+/// Looks for missing data of the flow of the packet in this processor's memory and goes on.
+#[inline(always)]
+pub(crate) fn loss<C: EbpfContext>(steps: &ProgramArray, context: &C) {
+    let now_ns = Maps.pending().map_or(0, |pending| pending.now_ns());
+    let Some(packet) = maps::packet() else { return };
+    go_on(steps, context, loss::loss(packet, &mut Maps, now_ns), Direction::Rx);
+}
+
 /// Finds the round trip of the packet in this processor's memory and goes on.
 #[inline(always)]
 pub(crate) fn round_trip<C: EbpfContext>(steps: &ProgramArray, context: &C) {
@@ -96,6 +104,7 @@ pub(crate) fn go_on<C: EbpfContext>(steps: &ProgramArray, context: &C, next: Nex
         (Next::OverV6, Direction::Tx) => follow::<V6_TX, C>(steps, context),
         (Next::Parse, Direction::Rx) => follow::<OUTER, C>(steps, context),
         (Next::Parse, Direction::Tx) => follow::<OUTER_TX, C>(steps, context),
+        (Next::Loss, _) => follow::<LOSS, C>(steps, context),
         (Next::RoundTrip, _) => follow::<ROUND_TRIP, C>(steps, context),
         (Next::Match, _) => follow::<MATCH, C>(steps, context),
         (Next::Report, _) => follow::<REPORT, C>(steps, context),

@@ -71,6 +71,12 @@ fn tunmon_acct_t(context: TcContext) -> i32 {
 }
 
 #[classifier]
+fn tunmon_loss_t(context: TcContext) -> i32 {
+    shell::loss(&TC_STEPS, &context);
+    NEXT
+}
+
+#[classifier]
 fn tunmon_rtt_t(context: TcContext) -> i32 {
     shell::round_trip(&TC_STEPS, &context);
     NEXT

@@ -53,6 +53,12 @@ fn tunmon_acct_x(context: XdpContext) -> u32 {
 }
 
 #[xdp]
+fn tunmon_loss_x(context: XdpContext) -> u32 {
+    shell::loss(&XDP_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp]
 fn tunmon_rtt_x(context: XdpContext) -> u32 {
     shell::round_trip(&XDP_STEPS, &context);
     XDP_PASS
@@ -106,6 +112,12 @@ fn tunmon_inner_f(context: XdpContext) -> u32 {
 #[xdp(frags)]
 fn tunmon_acct_f(context: XdpContext) -> u32 {
     shell::account(&XDP_FRAGS_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn tunmon_loss_f(context: XdpContext) -> u32 {
+    shell::loss(&XDP_FRAGS_STEPS, &context);
     XDP_PASS
 }
 

@@ -125,6 +125,8 @@ impl Totals {
             Kind::Rtt => &mut self.events[0],
             Kind::Fragment => &mut self.events[1],
             Kind::IcmpError => &mut self.events[2],
+            Kind::Retransmit => &mut self.events[3],
+            Kind::Handshake => &mut self.events[4],
         }
     }
 

@@ -3,6 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::{Event, Head, Rtt};
+use crate::loss::Hole;
 use crate::packet::Address;
 use crate::rtt::{Leg, Sample};
 
@@ -13,10 +14,26 @@ pub struct Pending {
     pub(crate) now_ns: u64,
     /// The sample, when there is one.
     pub(crate) sample: Rtt,
-    pub(crate) has_packet: u8,
+    /// What became of missing data, when `reports` says so.
+    pub(crate) hole: Hole,
+    /// MSS of the SYN, when `reports` says so.
+    pub(crate) mss: u16,
+    /// What is to be reported of the packet.
+    reports: u8,
     /// 1 when the sample is to be sent.
     pub(crate) is_due: u8,
-    reserved: [u8; 6],
+}
+
+/// What a packet is reported for.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Cause {
+    /// A fragment, or an ICMP error.
+    Packet = 1,
+    /// A step of data that was missing.
+    Hole = 2,
+    /// A SYN-ACK that answers a SYN.
+    Handshake = 4,
 }
 
 /// A sample, with its answer.
@@ -41,10 +58,9 @@ impl Match {
             destination: answerer,
             source_port: asker_port,
             destination_port: answerer_port,
+            length: self.sample.length,
             protocol: self.protocol,
-            leg: self.leg as u8,
-            method: self.sample.method as u8,
-            reserved: 0,
+            way: self.leg as u8 | (self.sample.method as u8) << 1,
         }
     }
 }
@@ -54,7 +70,7 @@ impl Pending {
     #[inline(always)]
     pub(crate) fn begin(&mut self, now_ns: u64) {
         self.now_ns = now_ns;
-        self.has_packet = 0;
+        self.reports = 0;
         self.is_due = 0;
     }
 
@@ -64,16 +80,22 @@ impl Pending {
         self.now_ns
     }
 
-    /// Says whether the packet itself is to be reported.
+    /// Says whether there is something to be reported of the packet.
     #[inline(always)]
     pub(crate) fn is_reported(&self) -> bool {
-        self.has_packet != 0
+        self.reports != 0
     }
 
-    /// The packet itself is to be reported: a fragment, or an ICMP error.
+    /// Says whether the packet is to be reported for this cause.
     #[inline(always)]
-    pub(crate) fn packet(&mut self) {
-        self.has_packet = 1;
+    pub(crate) fn is_reported_for(&self, cause: Cause) -> bool {
+        self.reports & cause as u8 != 0
+    }
+
+    /// The packet is to be reported for this cause.
+    #[inline(always)]
+    pub(crate) fn report(&mut self, cause: Cause) {
+        self.reports |= cause as u8;
     }
 
     /// There is a sample, which is to be sent when it is due.

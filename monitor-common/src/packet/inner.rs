@@ -88,12 +88,15 @@ fn parse_tcp<B: Bytes>(bytes: B, offset: usize, end: usize, packet: &mut Packet)
     packet.tcp_flags = header.flags();
     packet.inner_payload = (offset + length) as u16;
     packet.tcp_payload = packet.inner.length - packet.inner.header_length() - length as u32;
-    let options = tcp::options(bytes, bytes.settle(offset + tcp::LENGTH), offset + length);
+    let start = bytes.settle(offset + tcp::LENGTH);
+    let options = tcp::options(bytes, start, offset + length);
     packet.mss = options.mss;
     if let Some((tsval, tsecr)) = options.timestamps {
         packet.has_timestamps = 1;
         packet.tsval = tsval;
         packet.tsecr = tsecr;
+        let start = bytes.settle(offset + tcp::LENGTH);
+        packet.sack_left = tcp::sack_left(bytes, start, offset + length);
     }
     Ok(())
 }

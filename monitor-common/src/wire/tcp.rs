@@ -1,4 +1,4 @@
-//! TCP (RFC 9293) and the two options that tell about latency and size (RFC 7323, RFC 9293 §3.7.1).
+//! TCP (RFC 9293) and the options that tell about latency, size and loss (RFC 7323, RFC 9293 §3.7.1, RFC 2018).
 //!
 //! ```text
 //! |          Source Port          |       Destination Port        |
@@ -9,6 +9,7 @@
 //!
 //! timestamps: | kind 8 | length 10 | TSval (32) | TSecr (32) |
 //! MSS:        | kind 2 | length 4  | MSS (16) |
+//! SACK:       | kind 5 | length n  | left edge (32) | right edge (32) | ...
 //! ```
 
 use super::{Bytes, Window};
@@ -117,6 +118,19 @@ pub fn options<B: Bytes>(bytes: B, start: usize, end: usize) -> Options {
     found
 }
 
+/// Left edge of the first SACK block where it stands behind timestamps, each of them behind two NOPs (RFC 7323 A, RFC 2018
+/// §3), or 0. Found on the walk it would cost the verifier half as much again.
+#[inline(always)]
+pub fn sack_left<B: Bytes>(bytes: B, start: usize, end: usize) -> u32 {
+    const SACK: u32 = 0x01_01_05;
+    if start + 24 > end {
+        return 0;
+    }
+    let Some(window) = bytes.window::<20>(start) else { return 0 };
+    let is_there = window.be32::<0>() == TIMESTAMP_FIRST && window.be32::<12>() >> 8 == SACK;
+    if is_there { window.be32::<16>() } else { 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +149,16 @@ mod tests {
     fn padding_before_the_timestamps_is_skipped() {
         let found = walk(&[1, 1, 1, 1, 8, 10, 0, 0, 0, 5, 0, 0, 0, 6, 0, 0]);
         assert_eq!(found.timestamps, Some((5, 6)));
+    }
+
+    #[test]
+    fn the_first_of_the_blocks_is_told() {
+        let blocks = [0, 0, 9, 0, 0, 0, 9, 5, 0, 0, 10, 0, 0, 0, 10, 5];
+        let bytes = [&[1, 1, 8, 10, 0, 0, 0, 5, 0, 0, 0, 6, 1, 1, 5, 18][..], &blocks].concat();
+        assert_eq!(sack_left(&bytes[..], 0, bytes.len()), 0x900);
+        assert_eq!(walk(&bytes).timestamps, Some((5, 6)));
+        assert_eq!(sack_left(&bytes[..], 0, 20), 0, "cut");
+        assert_eq!(sack_left(&bytes[12..], 0, 20), 0, "without timestamps");
     }
 
     #[test]

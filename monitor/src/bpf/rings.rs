@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd as _;
 
 use aya::maps::MapData;
-use monitor_common::event::{Fragment, IcmpError, Kind, Rtt};
+use monitor_common::event::{Fragment, Handshake, IcmpError, Kind, Retransmit, Rtt};
 
 use super::syscall;
 
@@ -14,6 +14,8 @@ pub(super) fn map(kind: Kind) -> &'static str {
         Kind::Rtt => "RTT_EVENTS",
         Kind::Fragment => "FRAGMENT_EVENTS",
         Kind::IcmpError => "ICMP_EVENTS",
+        Kind::Retransmit => "RESEND_EVENTS",
+        Kind::Handshake => "SYN_EVENTS",
     }
 }
 
@@ -23,6 +25,8 @@ fn record(kind: Kind) -> u64 {
         Kind::Rtt => size_of::<Rtt>(),
         Kind::Fragment => size_of::<Fragment>(),
         Kind::IcmpError => size_of::<IcmpError>(),
+        Kind::Retransmit => size_of::<Retransmit>(),
+        Kind::Handshake => size_of::<Handshake>(),
     };
     (8 + event).next_multiple_of(8) as u64
 }
@@ -47,7 +51,7 @@ pub(super) fn bytes(kind: Kind, processors: usize) -> u32 {
     let least = match kind {
         // Samples come all the time, so they have room for a reader that stands still for a while.
         Kind::Rtt => 1 << 20,
-        Kind::Fragment | Kind::IcmpError => SHARE,
+        Kind::Fragment | Kind::IcmpError | Kind::Retransmit | Kind::Handshake => SHARE,
     };
     processors.saturating_mul(SHARE).clamp(least, MOST).next_power_of_two() as u32
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use monitor::counts::Counts;
 use monitor_common::count::totals::Outcome;
 use monitor_common::count::{Matches, Totals};
-use monitor_common::event::{Any, Kind};
+use monitor_common::event::{Any, KINDS, Kind};
 use monitor_common::packet::Packet;
 
 pub(super) type Compared = Result<(), String>;
@@ -21,7 +21,7 @@ pub(super) fn packets(kernel: &Packet, user: &Packet) -> Compared {
 
 /// All that was counted, but for times and for what rate limits made of events: both depend on the moment.
 pub(super) fn counts(kernel: &Counts, user: &Counts) -> Compared {
-    let untimed = |totals: &Totals| Totals { events: [Outcome::default(); 3], ..*totals };
+    let untimed = |totals: &Totals| Totals { events: [Outcome::default(); KINDS], ..*totals };
     same("totals", &untimed(&kernel.totals), &untimed(&user.totals))?;
     for kind in Kind::ALL {
         let [kernel, user] = [kernel, user].map(|counts| counts.totals.events[kind as usize]);
@@ -75,6 +75,8 @@ fn untimed(events: &[Any]) -> Vec<Any> {
             Any::Rtt(event) => (event.head.at_ns, event.rtt_ns) = (0, 0),
             Any::Fragment(event) => event.head.at_ns = 0,
             Any::IcmpError(event) => event.head.at_ns = 0,
+            Any::Retransmit(event) => (event.head.at_ns, event.age_ns, event.heard_ns) = (0, 0, 0),
+            Any::Handshake(event) => event.head.at_ns = 0,
         }
     }
     events

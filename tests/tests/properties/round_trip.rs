@@ -182,8 +182,8 @@ fn a_flow_that_is_met_half_way_is_timed_at_once() {
 #[test]
 fn a_new_connection_with_smaller_tsvals_is_timed() {
     let mut node = Node::new(200, 100);
-    connect(&mut node, MS, 900_000);
-    node.tcp(Tx, 10 * MS, ACK, [71001, 9001, 900_001, 2000], 100);
+    connect(&mut node, MS, 500_000);
+    node.tcp(Tx, 10 * MS, ACK, [71001, 9001, 500_001, 2000], 100);
     node.tcp(Tx, 20 * MS, ACK, [5_000_001, 9001, 1001, 2000], 100);
     node.tcp(Rx, 22 * MS, ACK, [9001, 5_000_101, 2001, 1001], 0);
     assert!(node.samples().contains(&(100, Remote, Timestamp, 2 * MS / TICK)));

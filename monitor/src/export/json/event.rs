@@ -1,0 +1,208 @@
+//! Raw events.
+
+use std::net::IpAddr;
+
+use monitor_common::event::{self, Any};
+use monitor_common::frame::Direction;
+use monitor_common::loss::Step;
+use monitor_common::tunnel::Tunnel;
+use monitor_common::wire::tcp;
+use serde::Serialize;
+
+/// A raw event.
+#[derive(Serialize)]
+pub struct Event<'a> {
+    kind: &'static str,
+    device: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vni: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<Endpoint>,
+    #[serde(flatten)]
+    detail: Detail,
+}
+
+#[derive(Serialize)]
+struct Endpoint {
+    ip: IpAddr,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Detail {
+    Rtt {
+        leg: &'static str,
+        method: &'static str,
+        rtt_seconds: f64,
+        inner: Inner,
+    },
+    Fragment {
+        direction: &'static str,
+        src: IpAddr,
+        dst: IpAddr,
+        id: u32,
+        ip_length_bytes: u32,
+        offset_bytes: u16,
+        more: bool,
+    },
+    IcmpError {
+        direction: &'static str,
+        layer: &'static str,
+        reporter: IpAddr,
+        src: IpAddr,
+        dst: IpAddr,
+        #[serde(rename = "type")]
+        kind: u8,
+        code: u8,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mtu_bytes: Option<u32>,
+        quoted_bytes: u32,
+        quoted_ip_length_bytes: u32,
+        quoted_df: bool,
+    },
+    Retransmit {
+        direction: &'static str,
+        step: &'static str,
+        age_seconds: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ip_length_bytes: Option<u32>,
+        times: u32,
+        missing_bytes: u32,
+        inner: Inner,
+    },
+    Handshake {
+        direction: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        src_mss_bytes: Option<u16>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dst_mss_bytes: Option<u16>,
+        overhead_bytes: u16,
+        inner: Inner,
+    },
+}
+
+#[derive(Serialize)]
+struct Inner {
+    src: IpAddr,
+    src_port: u16,
+    dst: IpAddr,
+    dst_port: u16,
+    protocol: u8,
+}
+
+impl<'a> Event<'a> {
+    /// An event on `device`, with its tunnel if it has one.
+    pub fn new(event: &Any, device: &'a str, tunnel: Option<&Tunnel>) -> Self {
+        let mut vni = tunnel.map(Tunnel::vni);
+        let mut peer = tunnel.map(|tunnel| Endpoint { ip: tunnel.peer().ip() });
+        if let Any::IcmpError(error) = event
+            && error.is_inner == 0
+        {
+            vni = (error.has_vni != 0).then_some(error.vni);
+            peer = Some(Endpoint { ip: quoted_peer(error) });
+        }
+        Self { kind: event.kind().name(), device, vni, peer, detail: detail(event) }
+    }
+}
+
+fn detail(event: &Any) -> Detail {
+    match event {
+        Any::Rtt(rtt) => rtt_detail(rtt),
+        Any::Fragment(fragment) => fragment_detail(fragment),
+        Any::IcmpError(error) => icmp_detail(error),
+        Any::Retransmit(retransmit) => retransmit_detail(retransmit),
+        Any::Handshake(handshake) => handshake_detail(handshake),
+    }
+}
+
+fn rtt_detail(rtt: &event::Rtt) -> Detail {
+    Detail::Rtt {
+        leg: rtt.leg().name(),
+        method: rtt.method().name(),
+        rtt_seconds: rtt.rtt_ns as f64 / 1e9,
+        inner: Inner {
+            src: rtt.source.ip(),
+            src_port: rtt.source_port,
+            dst: rtt.destination.ip(),
+            dst_port: rtt.destination_port,
+            protocol: rtt.protocol,
+        },
+    }
+}
+
+fn fragment_detail(fragment: &event::Fragment) -> Detail {
+    Detail::Fragment {
+        direction: direction(fragment.direction),
+        src: fragment.source.ip(),
+        dst: fragment.destination.ip(),
+        id: fragment.id,
+        ip_length_bytes: fragment.length,
+        offset_bytes: fragment.offset,
+        more: fragment.more != 0,
+    }
+}
+
+fn retransmit_detail(retransmit: &event::Retransmit) -> Detail {
+    Detail::Retransmit {
+        direction: direction(retransmit.direction),
+        step: Step::from_index(retransmit.step).name(),
+        age_seconds: retransmit.age_ns as f64 / 1e9,
+        ip_length_bytes: (retransmit.length != 0).then_some(retransmit.length),
+        times: retransmit.times,
+        missing_bytes: retransmit.missing,
+        inner: Inner {
+            src: retransmit.source.ip(),
+            src_port: retransmit.source_port,
+            dst: retransmit.destination.ip(),
+            dst_port: retransmit.destination_port,
+            protocol: retransmit.protocol,
+        },
+    }
+}
+
+fn handshake_detail(handshake: &event::Handshake) -> Detail {
+    Detail::Handshake {
+        direction: direction(handshake.direction),
+        src_mss_bytes: (handshake.source_mss != 0).then_some(handshake.source_mss),
+        dst_mss_bytes: (handshake.destination_mss != 0).then_some(handshake.destination_mss),
+        overhead_bytes: handshake.overhead,
+        inner: Inner {
+            src: handshake.source.ip(),
+            src_port: handshake.source_port,
+            dst: handshake.destination.ip(),
+            dst_port: handshake.destination_port,
+            protocol: tcp::PROTOCOL,
+        },
+    }
+}
+
+fn icmp_detail(error: &event::IcmpError) -> Detail {
+    Detail::IcmpError {
+        direction: direction(error.direction),
+        layer: if error.is_inner == 0 { "outer" } else { "inner" },
+        reporter: error.reporter.ip(),
+        src: error.source.ip(),
+        dst: error.destination.ip(),
+        kind: error.kind,
+        code: error.code,
+        mtu_bytes: (error.mtu != 0).then_some(error.mtu),
+        quoted_bytes: error.quoted,
+        quoted_ip_length_bytes: error.quoted_length,
+        quoted_df: error.quoted_df != 0,
+    }
+}
+
+/// The other end of the quoted packet: of an error that we send ourselves, its source.
+fn quoted_peer(error: &event::IcmpError) -> IpAddr {
+    match event::direction(error.direction) {
+        Direction::Rx => error.destination.ip(),
+        Direction::Tx => error.source.ip(),
+    }
+}
+
+fn direction(index: u8) -> &'static str {
+    match event::direction(index) {
+        Direction::Rx => "rx",
+        Direction::Tx => "tx",
+    }
+}
