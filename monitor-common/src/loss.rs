@@ -92,6 +92,10 @@ pub fn loss<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Next {
     let (side, now) = (key.side & 1, rtt::ticks(now_ns));
     let found = tables.flows(key.bucket(tables.flow_mask())).and_then(|bucket| bucket.find(key));
     let Some(flow) = found else { return Next::RoundTrip };
+    if packet.inner.is_fragment() {
+        // One that is lost, or refused, loses all of them.
+        return Next::RoundTrip;
+    }
     let mut hole = Hole::default();
     match packet.inner.protocol {
         tcp::PROTOCOL => segment(packet, flow, side, now, &mut hole),
@@ -184,8 +188,7 @@ fn acknowledges(packet: &Packet, flow: &mut Flow, side: usize, now: u32, hole: &
     } else if packet.sack_left != 0 && gap as i32 > 0 && !data.is_rare() {
         flow.stamp[other] = Stamp::hole(0, 0, now);
         flow.sequence[other] = packet.acknowledgment;
-        *hole =
-            Hole { missing: gap, times: 0, age: 0, heard: 0, tunnel, step: Step::Missing as u8, is_own: 0 };
+        *hole = Hole { missing: gap, times: 0, age: 0, heard: 0, tunnel, step: Step::Missing as u8, is_own: 0 };
     }
 }
 

@@ -4,8 +4,12 @@
 //! come one by one.
 
 mod accounting;
+mod delivered;
 mod distributions;
 mod evidence;
+mod handshakes;
+mod holes;
+mod inner_errors;
 mod samples;
 mod sparse;
 mod sums;
@@ -13,14 +17,17 @@ mod sums;
 use std::net::IpAddr;
 
 use monitor_common::count::Counters;
-use monitor_common::event;
+use monitor_common::event::{self, Any};
 use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{Evidence, Fragments, Peer, Rtt, Snapshot, Traffic, Vni};
+use crate::snapshot::{self, Evidence, Fragments, IcmpErrors, Peer, Rtt, Snapshot, Traffic, Vni};
 use distributions::Distributions;
-use evidence::{Before, Errors};
+use evidence::{Before, Errors, Told};
+use handshakes::Handshakes;
+use holes::Holes;
+use inner_errors::InnerErrors;
 use samples::{Samples, Span, Subject};
 use sums::Sums;
 
@@ -44,6 +51,13 @@ pub struct Aggregate {
     tunnels_before: Before,
     /// Of the interval, and of the whole run.
     errors: [Errors; 2],
+    handshakes: [Handshakes; 2],
+    holes: Holes,
+    inner_errors: InnerErrors,
+    told: Told,
+    /// The latest time that is known, and when the interval began; in the time of events.
+    now_ns: u64,
+    interval_ns: u64,
     /// Of the whole run, once it was summed up.
     distributions: Distributions,
 }
@@ -60,6 +74,12 @@ impl Aggregate {
             samples: Samples::new(limits),
             tunnels_before: Before::default(),
             errors: Default::default(),
+            handshakes: Default::default(),
+            holes: Holes::default(),
+            inner_errors: InnerErrors::default(),
+            told: Told::default(),
+            now_ns: 0,
+            interval_ns: 0,
             distributions: Distributions::default(),
         }
     }
@@ -70,16 +90,35 @@ impl Aggregate {
         self.mtu = mtu;
     }
 
-    /// Takes a sample of `tunnel`.
-    pub fn record(&mut self, sample: &event::Rtt, tunnel: &Tunnel) {
+    /// Takes an event, with its tunnel if it has one.
+    pub fn record(&mut self, event: &Any, tunnel: Option<&Tunnel>) {
+        self.now_ns = self.now_ns.max(event.head().at_ns);
+        match (event, tunnel) {
+            (Any::Rtt(sample), Some(tunnel)) => self.sample(sample, tunnel),
+            (Any::IcmpError(error), _) if error.is_inner == 0 => {
+                self.errors.iter_mut().for_each(|errors| errors.record(error));
+                self.told.record(error);
+            }
+            (Any::IcmpError(error), Some(tunnel)) => self.inner_errors.record(error, tunnel),
+            (Any::Retransmit(step), Some(tunnel)) => self.holes.step(step, tunnel),
+            (Any::Handshake(handshake), Some(tunnel)) => {
+                self.handshakes.iter_mut().for_each(|handshakes| handshakes.record(handshake, tunnel));
+            }
+            (Any::Fragment(_), _)
+            | (Any::Rtt(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_), None) => {}
+        }
+    }
+
+    fn sample(&mut self, sample: &event::Rtt, tunnel: &Tunnel) {
         let key = (sample.leg(), sample.method());
         self.samples.record(Subject::Vni(tunnel.vni()), key, sample.rtt_ns);
         self.samples.record(Subject::Peer(tunnel.peer().ip()), key, sample.rtt_ns);
+        self.holes.sample(sample, tunnel);
     }
 
-    /// Takes an ICMP error.
-    pub fn record_error(&mut self, error: &event::IcmpError) {
-        self.errors.iter_mut().for_each(|errors| errors.record(error));
+    /// It is so late now, in the time of events.
+    pub fn is_now(&mut self, now_ns: u64) {
+        self.now_ns = self.now_ns.max(now_ns);
     }
 
     /// Takes all counts so far and returns what happened since the last call, `seconds` ago.
@@ -92,8 +131,13 @@ impl Aggregate {
             *read = read.since(before);
         }
         let icmp_errors = self.errors[0].take();
-        let tunnels = self.tunnels_before.since(counts, &icmp_errors);
-        let evidence = Evidence { tunnels, icmp_errors, ..self.evidence() };
+        let handshakes = self.handshakes[0].take();
+        let evidence = self.evidence(icmp_errors, handshakes, self.interval_ns);
+        let tunnels = self.tunnels_before.since(counts, &evidence.peers());
+        let evidence = Evidence { tunnels, ..evidence };
+        self.interval_ns = self.now_ns;
+        self.holes.begin(self.now_ns);
+        self.inner_errors.forget(self.now_ns);
         let snapshot = Snapshot { evidence, ..self.snapshot(&difference, &read, seconds, Span::Interval) };
         self.before = self.sums.clone();
         self.consumed_before = *consumed;
@@ -109,12 +153,23 @@ impl Aggregate {
         let mut snapshot = self.snapshot(&self.sums, consumed, seconds, Span::Whole);
         snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
         let icmp_errors = self.errors[1].all();
-        snapshot.evidence = Evidence { tunnels: evidence::whole(counts, &icmp_errors), icmp_errors, ..self.evidence() };
+        let evidence = self.evidence(icmp_errors, self.handshakes[1].all(), 0);
+        snapshot.evidence = Evidence { tunnels: evidence::whole(counts, &evidence.peers()), ..evidence };
         snapshot
     }
 
-    fn evidence(&self) -> Evidence {
-        Evidence { mtu_bytes: known(self.mtu), ..Evidence::default() }
+    /// What rules judge, without the tunnels, from `since_ns` on.
+    fn evidence(&self, icmp_errors: Vec<IcmpErrors>, handshakes: Vec<snapshot::Handshakes>, since_ns: u64) -> Evidence {
+        let full = |peer| self.handshakes[1].longest(peer);
+        Evidence {
+            mtu_bytes: known(self.mtu),
+            icmp_errors,
+            handshakes,
+            holes: self.holes.all(self.now_ns, full),
+            too_big: self.inner_errors.since(since_ns),
+            told: self.told.lately(self.now_ns),
+            ..Evidence::default()
+        }
     }
 
     fn snapshot(&self, sums: &Sums, consumed: &ByKind, interval_seconds: f64, span: Span) -> Snapshot {

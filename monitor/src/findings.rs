@@ -4,9 +4,13 @@
 //! raised once, updated now and then, cleared when there was nothing for a while. The time is an argument. To add one:
 //! a file here with the rule and its texts, a line in [`RULES`], a page in `docs/findings`.
 
+mod black_hole;
 mod df_clear;
 mod filtered;
 mod inner_fragments;
+mod inner_too_big;
+mod local_oversize;
+mod mss;
 mod outer_fragments;
 mod path_mtu;
 mod port_closed;
@@ -25,11 +29,15 @@ use serde_json::Value;
 use crate::snapshot::Snapshot;
 
 /// All rules, by code.
-pub const RULES: [&Rule; 8] = [
+pub const RULES: [&Rule; 12] = [
+    &black_hole::RULE,
     &path_mtu::RULE,
+    &mss::RULE,
     &outer_fragments::RULE,
     &inner_fragments::RULE,
     &df_clear::RULE,
+    &inner_too_big::RULE,
+    &local_oversize::RULE,
     &reassembly::RULE,
     &port_closed::RULE,
     &filtered::RULE,

@@ -33,6 +33,7 @@ pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
         progress: Progress::new(),
         name: &name,
         is_printing_events: common.events,
+        is_here: !command.local.is_empty(),
     };
     let options = Options {
         file: if command.file == Path::new("-") { "/dev/stdin".into() } else { command.file.clone() },
@@ -57,6 +58,8 @@ struct Analysis<'a> {
     progress: Progress,
     name: &'a str,
     is_printing_events: bool,
+    /// Whether it was said which addresses are this node's.
+    is_here: bool,
 }
 
 impl Analysis<'_> {
@@ -74,12 +77,7 @@ impl Analysis<'_> {
     fn event(&mut self, event: &Any, tables: &HeapTables, printer: &mut Printer) -> Result<()> {
         self.consumed[usize::from(event.head().kind)].deliver();
         let tunnel = tunnel(tables, event.head().tunnel);
-        if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
-            self.aggregate.record(sample, tunnel);
-        }
-        if let Any::IcmpError(error) = event {
-            self.aggregate.record_error(error);
-        }
+        self.aggregate.record(event, tunnel.as_ref());
         if !self.is_printing_events {
             return Ok(());
         }
@@ -100,7 +98,9 @@ impl Analysis<'_> {
         let local = if local.is_empty() { "no tunnel endpoint was seen".to_owned() } else { local.join(" ") };
         printer.text(&format!("{} frames; this node: {local}\n", reading.frames))?;
         let counts = Counts::of(&reading.tables, DEVICE);
-        let snapshot = self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9);
+        self.aggregate.is_now(reading.last_ns.unwrap_or_default());
+        let mut snapshot = self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9);
+        snapshot.evidence.is_here = self.is_here;
         let mut findings = Findings::default();
         for finding in findings.judge(&snapshot, Duration::ZERO) {
             printer.record(json::FINDING, &finding)?;

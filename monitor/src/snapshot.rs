@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::counts::Issued;
 
-pub use evidence::{Evidence, Host, IcmpErrors, Tunnel, Way};
+pub use evidence::{Evidence, Handshakes, Hole, Host, IcmpErrors, TooBig, Tunnel, Way};
 pub use rtt::{Buckets, Distribution, Rtt};
 
 /// One device over some time.

@@ -62,35 +62,57 @@ impl Errors {
     }
 }
 
+/// Without another one for so long, nobody tells of a path any more.
+const SILENT_NS: u64 = 60_000_000_000;
+
+/// The ways, by their ends here and there, of which a router has told that they are too small, and when it did so last.
+#[derive(Default)]
+pub(super) struct Told(HashMap<[IpAddr; 2], u64>);
+
+impl Told {
+    /// Takes an error.
+    pub(super) fn record(&mut self, error: &IcmpError) {
+        let way = [error.source.ip(), error.destination.ip()];
+        let is_received = event::direction(error.direction) == Direction::Rx;
+        if is_received && error.mtu != 0 && (self.0.len() < MOST || self.0.contains_key(&way)) {
+            self.0.insert(way, error.head.at_ns);
+        }
+    }
+
+    /// The ways of which somebody tells.
+    pub(super) fn lately(&self, now_ns: u64) -> BTreeSet<[IpAddr; 2]> {
+        self.0.iter().filter(|(_, at)| now_ns < **at + SILENT_NS).map(|(way, _)| *way).collect()
+    }
+}
+
 /// The counts of the tunnels with fragments by slot, as they were. There may be tens of thousands of tunnels, and of most
 /// there is nothing to judge.
 #[derive(Default)]
 pub(super) struct Before(HashMap<u16, [Traffic; 2]>);
 
 impl Before {
-    /// The tunnels that had fragments or are those of `errors`, with what was counted since the last call.
-    pub(super) fn since(&mut self, counts: &Counts, errors: &[IcmpErrors]) -> Vec<Tunnel> {
+    /// The tunnels that had fragments or are to `peers`, with what was counted since the last call.
+    pub(super) fn since(&mut self, counts: &Counts, peers: &BTreeSet<IpAddr>) -> Vec<Tunnel> {
         let mut since = |tracked: &&Tracked| {
             let now = tracked.counters.traffic;
             let before = if has_fragments(tracked) { self.0.insert(tracked.slot, now) } else { None };
             let before = before.unwrap_or_default();
             tunnel(tracked, [0, 1].map(|way: usize| way_of(&now[way], &before[way])))
         };
-        of_interest(counts, errors).iter().map(&mut since).collect()
+        of_interest(counts, peers).iter().map(&mut since).collect()
     }
 }
 
 /// The same tunnels with all that was counted.
-pub(super) fn whole(counts: &Counts, errors: &[IcmpErrors]) -> Vec<Tunnel> {
+pub(super) fn whole(counts: &Counts, peers: &BTreeSet<IpAddr>) -> Vec<Tunnel> {
     let none = Traffic::default();
     let row = |tracked: &&Tracked| tunnel(tracked, tracked.counters.traffic.map(|now| way_of(&now, &none)));
-    of_interest(counts, errors).iter().map(row).collect()
+    of_interest(counts, peers).iter().map(row).collect()
 }
 
-fn of_interest<'a>(counts: &'a Counts, errors: &[IcmpErrors]) -> Vec<&'a Tracked> {
-    let peers: BTreeSet<IpAddr> = errors.iter().map(|error| error.peer).collect();
-    let is_quoted = |tracked: &Tracked| !peers.is_empty() && peers.contains(&tracked.tunnel.peer().ip());
-    counts.tunnels.iter().filter(|tracked| has_fragments(tracked) || is_quoted(tracked)).collect()
+fn of_interest<'a>(counts: &'a Counts, peers: &BTreeSet<IpAddr>) -> Vec<&'a Tracked> {
+    let is_to = |tracked: &Tracked| !peers.is_empty() && peers.contains(&tracked.tunnel.peer().ip());
+    counts.tunnels.iter().filter(|tracked| has_fragments(tracked) || is_to(tracked)).collect()
 }
 
 fn has_fragments(tracked: &Tracked) -> bool {

@@ -14,7 +14,7 @@ use super::rings;
 const COUNTERS_BUDGET: usize = 16 << 20;
 /// The same for the histograms, and the most that one processor has.
 const HISTOGRAMS_BUDGET: usize = 28 << 20;
-const HISTOGRAMS_MOST: u32 = 3072;
+const HISTOGRAMS_MOST: u32 = 2944;
 
 /// Sizes of the tables, fixed when the programs are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

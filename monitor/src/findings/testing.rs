@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::aggregate::{Aggregate, Limits};
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{IcmpErrors, Snapshot, Tunnel, Way};
+use crate::snapshot::{Hole, IcmpErrors, Snapshot, Tunnel, Way};
 
 pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2));
@@ -25,6 +25,32 @@ pub(super) fn fragments(count: u64) -> Snapshot {
     let mut snapshot = healthy();
     snapshot.evidence.tunnels[0].rx.outer_fragments = count;
     snapshot
+}
+
+/// Data to the peer that was never sent again, of which nothing is known.
+pub(super) fn hole() -> Hole {
+    let [source, destination] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(|pod| (IpAddr::from(pod), 5000));
+    Hole {
+        vni: 100,
+        peer: PEER,
+        source,
+        destination,
+        is_transmitted: true,
+        is_echo: false,
+        is_closed: false,
+        steps: 1,
+        times: 0,
+        confirmed_times: 0,
+        length_bytes: Some(1550),
+        given_up_length_bytes: None,
+        missing_bytes: 0,
+        is_ahead: false,
+        is_receiver_there: true,
+        age_seconds: 2.0,
+        steady_seconds: 0.0,
+        delivered_since_bytes: None,
+        delivered_lately_bytes: None,
+    }
 }
 
 /// Errors of no kind, about long packets of the tunnel.

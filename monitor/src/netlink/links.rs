@@ -57,7 +57,25 @@ pub(crate) struct Link {
     pub(crate) xdp: Option<u32>,
 }
 
+/// Where the counters stand in the statistics of a device (struct rtnl_link_stats64).
+const TX_ERRORS: usize = 5;
+const COLLISIONS: usize = 9;
+const TX_CARRIER_ERRORS: usize = 17;
+
 impl Route {
+    /// What the kernel's Geneve devices have refused, all together. They count a loop as a collision and a missing route as
+    /// a carrier error besides (`geneve_xmit`, Linux 5.10 to 6.18); what is left was too long.
+    pub(crate) fn geneve_errors(&mut self) -> io::Result<u64> {
+        let kind = Request::new(0, 0, &[0_u8; 0]).with(libc::IFLA_INFO_KIND, b"geneve\0").body;
+        let request = Request::new(libc::RTM_GETLINK, 0, &DeviceHeader::default()).with(libc::IFLA_LINKINFO, &kind);
+        let mut sum = 0;
+        self.dump(&request, |message| match message {
+            Some(body) => sum += geneve_refusals(body).unwrap_or(0),
+            None => sum = 0,
+        })?;
+        Ok(sum)
+    }
+
     /// All devices.
     pub(crate) fn links(&mut self) -> io::Result<Vec<Link>> {
         let request = Request::new(libc::RTM_GETLINK, 0, &DeviceHeader::default());
@@ -112,6 +130,18 @@ fn link(body: &[u8]) -> Option<Link> {
     Some(link)
 }
 
+fn geneve_refusals(body: &[u8]) -> Option<u64> {
+    // Kernels that do not filter a dump by kind tell of all devices.
+    if link(body)?.kind.as_deref() != Some("geneve") {
+        return None;
+    }
+    let (_, rest) = DeviceHeader::read_from_prefix(body).ok()?;
+    let (_, statistics) = attributes(rest).find(|(kind, _)| *kind == libc::IFLA_STATS64)?;
+    let counter = |at: usize| Some(u64::from_ne_bytes(statistics.get(8 * at..8 * at + 8)?.try_into().ok()?));
+    let others = counter(COLLISIONS)? + counter(TX_CARRIER_ERRORS)?;
+    Some(counter(TX_ERRORS)?.saturating_sub(others))
+}
+
 fn address(body: &[u8]) -> Option<(u32, IpAddr)> {
     let (header, rest) = AddressHeader::read_from_prefix(body).ok()?;
     let value = |wanted| attributes(rest).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
@@ -137,6 +167,20 @@ mod tests {
         let lo = links.iter().find(|link| link.name == "lo").unwrap();
         assert_eq!((lo.index, lo.hardware, lo.kind.as_deref()), (1, libc::ARPHRD_LOOPBACK, None));
         assert!(route.addresses(1).unwrap().iter().all(IpAddr::is_loopback));
+    }
+
+    #[test]
+    fn a_geneve_device_tells_what_it_has_refused() {
+        let message = |kind: &[u8]| {
+            let info = Request::new(0, 0, &[0_u8; 0]).with(libc::IFLA_INFO_KIND, kind).body;
+            let statistics: Vec<u8> =
+                (0..24_u64).flat_map(|at| (if at == 5 { 100 } else { at }).to_ne_bytes()).collect();
+            let request = Request::new(0, 0, &DeviceHeader::default()).with(libc::IFLA_LINKINFO, &info);
+            request.with(libc::IFLA_STATS64, &statistics).body
+        };
+        assert_eq!(geneve_refusals(&message(b"geneve\0")), Some(100 - 9 - 17));
+        assert_eq!(geneve_refusals(&message(b"veth\0")), None);
+        assert!(Route::open().unwrap().geneve_errors().is_ok());
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What rules judge, besides what is shown.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Facts of one interval.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
     /// MTU of the device; of a capture there is none.
     pub mtu_bytes: Option<u32>,
@@ -11,14 +12,36 @@ pub struct Evidence {
     pub tunnels: Vec<Tunnel>,
     /// ICMP errors about tunnel packets, alike ones together.
     pub icmp_errors: Vec<IcmpErrors>,
+    /// The ways, by their ends here and there, of which somebody tells that they are too small.
+    pub told: BTreeSet<[IpAddr; 2]>,
+    /// Data that its receiver lacks.
+    pub holes: Vec<Hole>,
+    /// The largest segments that connections have agreed on.
+    pub handshakes: Vec<Handshakes>,
+    /// Errors inside tunnels that say that a packet is too big.
+    pub too_big: Vec<TooBig>,
+    /// Whether this node's addresses are known; of a capture they may have been guessed.
+    pub is_here: bool,
     /// What the host's own counters say; of a capture there is none.
     pub host: Option<Host>,
 }
 
 impl Evidence {
+    /// The peers that something is said of.
+    pub(crate) fn peers(&self) -> BTreeSet<IpAddr> {
+        let holes = self.holes.iter().map(|hole| hole.peer);
+        let errors = self.icmp_errors.iter().map(|error| error.peer);
+        holes.chain(errors).chain(self.too_big.iter().map(|error| error.peer)).collect()
+    }
+
     /// The tunnels to a peer.
     pub fn to(&self, peer: IpAddr) -> impl Iterator<Item = &Tunnel> {
         self.tunnels.iter().filter(move |tunnel| tunnel.peer == peer)
+    }
+
+    /// Whether a router has told lately that packets to a peer are too long.
+    pub(crate) fn is_told(&self, peer: IpAddr) -> bool {
+        self.to(peer).any(|tunnel| self.told.contains(&[tunnel.local, peer]))
     }
 
     /// The most that tunnels to a peer add to an inner packet, in bytes.
@@ -107,6 +130,91 @@ pub struct IcmpErrors {
     pub count: u64,
 }
 
+/// Data of one flow that is missing, with what has reached the same peer meanwhile. Lengths are those of outer IP packets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hole {
+    /// VNI of the data.
+    pub vni: u32,
+    /// The other end of the tunnel.
+    pub peer: IpAddr,
+    /// Who has sent the data, with its port or the identifier of an echo.
+    pub source: (IpAddr, u16),
+    /// Who lacks it.
+    pub destination: (IpAddr, u16),
+    /// Whether the data goes to the peer; else it comes from it.
+    pub is_transmitted: bool,
+    /// Whether it is echo requests, whose answer may be what is lost.
+    pub is_echo: bool,
+    /// Whether it was acknowledged after all, when sent in shorter packets.
+    pub is_closed: bool,
+    /// What happened to it in the interval: sent again, found missing.
+    pub steps: u64,
+    /// How often it was sent again, as far as this device has seen.
+    pub times: u32,
+    /// How often after something had reached the peer since.
+    pub confirmed_times: u32,
+    /// Length of what was sent last; of what was never seen, that of the longest packet which it fills.
+    pub length_bytes: Option<u32>,
+    /// The length that was sent again and again, until shorter ones were tried.
+    pub given_up_length_bytes: Option<u32>,
+    /// Bytes of data that are known to be missing; 0: not known.
+    pub missing_bytes: u32,
+    /// Whether its own sender has shown that it had sent more than was seen.
+    pub is_ahead: bool,
+    /// Whether its receiver is known to be there.
+    pub is_receiver_there: bool,
+    /// The time since the data was sent first, or found missing.
+    pub age_seconds: f64,
+    /// The time in which something reached the peer again and again, until now.
+    pub steady_seconds: f64,
+    /// The longest packet that has reached the peer since the hole opened.
+    pub delivered_since_bytes: Option<u32>,
+    /// The same, from ten seconds before that.
+    pub delivered_lately_bytes: Option<u32>,
+}
+
+/// The largest segments that the connections of a VNI with a peer have agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshakes {
+    /// Virtual network identifier.
+    pub vni: u32,
+    /// The other end of the tunnel.
+    pub peer: IpAddr,
+    /// The smaller MSS of both sides.
+    pub mss_bytes: u32,
+    /// Who has announced it, and the other side.
+    pub pods: [IpAddr; 2],
+    /// Length of a full inner packet.
+    pub inner_length_bytes: u32,
+    /// Length of a full outer packet.
+    pub outer_length_bytes: u32,
+    /// Connections that have agreed on it.
+    pub count: u64,
+}
+
+/// What a sender inside a tunnel was told: that its packets are too big for a receiver.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TooBig {
+    /// VNI of the error.
+    pub vni: u32,
+    /// The other end of its tunnel.
+    pub peer: IpAddr,
+    /// Who tells.
+    pub reporter: IpAddr,
+    /// Who is told.
+    pub sender: IpAddr,
+    /// Whom it sends to.
+    pub receiver: IpAddr,
+    /// The MTU that was announced: the least.
+    pub mtu_bytes: u32,
+    /// IP length of the packets that were too big: the most.
+    pub longest_bytes: u32,
+    /// From the first error to the last.
+    pub seconds: f64,
+    /// Errors.
+    pub count: u64,
+}
+
 /// Counters of the host's IP layer, in the interval (`/proc/net/snmp`, `snmp6`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Host {
@@ -116,4 +224,6 @@ pub struct Host {
     pub reassembled: u64,
     /// Datagrams that had to be fragmented and must not be.
     pub fragmentation_failures: u64,
+    /// Packets that the kernel's Geneve devices have refused, other than for want of a route or for a loop: too long ones.
+    pub geneve_errors: u64,
 }

@@ -1,7 +1,8 @@
-//! The host's own counters of fragments, of the network namespace of the calling thread.
+//! The host's own counters of fragments and of its Geneve devices, of the network namespace of the calling thread.
 
 use std::fs;
 
+use crate::netlink::Route;
 use crate::snapshot::Host;
 
 /// Reads them time after time.
@@ -21,13 +22,15 @@ impl Counters {
             reassembly_failures: now.reassembly_failures.saturating_sub(before.reassembly_failures),
             reassembled: now.reassembled.saturating_sub(before.reassembled),
             fragmentation_failures: now.fragmentation_failures.saturating_sub(before.fragmentation_failures),
+            geneve_errors: now.geneve_errors.saturating_sub(before.geneve_errors),
         }
     }
 }
 
 fn read() -> Host {
     let [v4, v6] = ["snmp", "snmp6"].map(|name| fs::read_to_string(format!("/proc/thread-self/net/{name}")));
-    host(&v4.unwrap_or_default(), &v6.unwrap_or_default())
+    let geneve_errors = Route::open().and_then(|mut route| route.geneve_errors()).unwrap_or_default();
+    Host { geneve_errors, ..host(&v4.unwrap_or_default(), &v6.unwrap_or_default()) }
 }
 
 /// `snmp` has a line of names and one of numbers for each protocol, `snmp6` a name and a number a line.
@@ -47,6 +50,7 @@ fn host(v4: &str, v6: &str) -> Host {
         reassembly_failures: both("ReasmFails"),
         reassembled: both("ReasmOKs"),
         fragmentation_failures: both("FragFails"),
+        geneve_errors: 0,
     }
 }
 
@@ -59,7 +63,7 @@ mod tests {
         let v4 = "Ip: Forwarding ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails\n\
                   Ip: 1 2 30 10 5 0 7\nIcmp: InMsgs\nIcmp: 0\n";
         let v6 = "Ip6ReasmOKs                     \t4\nIp6ReasmFails                   \t3\nIp6FragFails\t1\n";
-        let expected = Host { reassembly_failures: 8, reassembled: 14, fragmentation_failures: 8 };
+        let expected = Host { reassembly_failures: 8, reassembled: 14, fragmentation_failures: 8, geneve_errors: 0 };
         assert_eq!(host(v4, v6), expected);
         assert_eq!(host("", ""), Host::default());
         assert!(!fs::read_to_string("/proc/thread-self/net/snmp").unwrap().is_empty());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
-use monitor_common::event::{Any, KINDS};
+use monitor_common::event::KINDS;
 use monitor_common::frame::UNTRACKED;
 use monitor_common::tunnel::Tunnel;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
@@ -134,12 +134,7 @@ impl Session {
                 left => *left -= 1,
             }
             let tunnel = if head.tunnel == UNTRACKED { None } else { resolve(kernel, tunnels, head.tunnel) };
-            if let (Any::Rtt(sample), Some(tunnel)) = (event, &tunnel) {
-                device.aggregate.record(sample, tunnel);
-            }
-            if let Any::IcmpError(error) = event {
-                device.aggregate.record_error(error);
-            }
+            device.aggregate.record(event, tunnel.as_ref());
             if is_printed && result.is_ok() {
                 let at = offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
                 let body = json::Event::new(event, &device.device.name, tunnel.as_ref());
@@ -162,8 +157,9 @@ impl Session {
         let overhead = self.meter.interval(&self.kernel, seen(&all))?;
         let host = self.host.interval();
         for (device, counts) in self.devices.iter_mut().zip(all) {
+            device.aggregate.is_now(u64::try_from(clock::since_boot().as_nanos()).unwrap_or_default());
             let mut snapshot = device.aggregate.interval(&counts.settled(), &device.consumed, seconds);
-            snapshot.evidence.host = Some(host);
+            (snapshot.evidence.host, snapshot.evidence.is_here) = (Some(host), true);
             let blind_seconds = Some(device.blind.interval(now).as_secs_f64());
             let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
             if is_told {

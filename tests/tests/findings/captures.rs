@@ -7,8 +7,13 @@ use super::support::{found, of_summary, run};
 /// Code, VNI, peer.
 type Expected = (&'static str, u64, &'static str);
 
-/// What is found in the captures in which anything is; the peer is that of the node that was captured.
-const EXPECTED: [(&str, &[Expected]); 4] = [
+/// What is found in the captures in which anything is; the peer is that of the node that was captured, or that is taken
+/// for it: with two nodes it is not said which one is.
+const EXPECTED: [(&str, &[Expected]); 7] = [
+    ("ovs_oversize_blackhole_node1.pcap", &[("TM101", 100, "172.31.7.1")]),
+    ("ovs_oversize_dropped.pcap", &[("TM101", 100, "172.31.7.1")]),
+    // A transfer stalls there as well: the pods' MTU of 1442 leaves no room for what IPv6 adds.
+    ("ovs_v6_underlay.pcap", &[("TM101", 100, "fd00:31:7::2")]),
     ("ovs_oversize_df_icmp.pcap", &[("TM102", 100, "172.31.8.2")]),
     ("ovs_outer_frags_node1.pcap", &[("TM104", 100, "172.31.8.2")]),
     ("ovs_inner_frags.pcap", &[("TM105", 100, "172.31.7.2")]),
@@ -49,5 +54,16 @@ fn each_capture_has_the_findings_of_its_fault_and_no_other() {
             .map(|(code, vni, peer)| ((*code).to_owned(), Some(*vni), Some((*peer).to_owned())))
             .collect();
         assert_eq!(of_summary(&records).iter().map(found).collect::<Vec<_>>(), expected, "{name}");
+    }
+}
+
+#[test]
+fn whose_capture_it_is_decides_where_the_packets_are_lost() {
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures/ovs_oversize_dropped.pcap");
+    for (local, code) in [("172.31.7.1", "TM101"), ("172.31.7.2", "TM108")] {
+        let Some(records) = run(&["read", capture.to_str().unwrap(), "--local", local], false) else { return };
+        let [finding] = of_summary(&records).try_into().unwrap();
+        assert_eq!(finding["code"], code, "{finding}");
+        assert_eq!(finding["evidence"]["lost_length_bytes"], 1550, "{finding}");
     }
 }

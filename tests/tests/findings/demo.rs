@@ -4,9 +4,13 @@ use serde_json::Value;
 
 use super::support::{found, of_summary, run};
 
-/// Runs the demo with this fault; all its records, and the seconds after which the first finding was told.
+/// The records of five seconds of the demo with this fault.
 fn demo(fault: &str) -> Option<Vec<Value>> {
-    run(&["demo", "--duration", "5s", "--interval", "500ms", "--fault", fault], true)
+    demo_for(fault, "5s")
+}
+
+fn demo_for(fault: &str, duration: &str) -> Option<Vec<Value>> {
+    run(&["demo", "--duration", duration, "--interval", "500ms", "--fault", fault], true)
 }
 
 fn codes(findings: &[Value]) -> Vec<(String, Option<u64>)> {
@@ -16,9 +20,12 @@ fn codes(findings: &[Value]) -> Vec<(String, Option<u64>)> {
 #[test]
 fn a_router_that_reports_its_mtu_is_found_for_every_network() {
     let Some(records) = demo("mtu-icmp") else { return };
-    let findings = of_summary(&records);
-    let expected = [100, 200, 300].map(|vni| ("TM102".to_owned(), Some(vni)));
+    let mut findings = of_summary(&records);
+    let expected = ["TM102", "TM103"].map(|code| [100, 200, 300].map(|vni| (code.to_owned(), Some(vni)))).concat();
     assert_eq!(codes(&findings), expected);
+    // What a router has told is held against the handshakes of later connections.
+    let predicted = findings.split_off(3);
+    assert!(predicted.iter().all(|finding| finding["evidence"]["path_mtu_bytes"] == 1400), "{predicted:?}");
     for (finding, (reporter, recommended)) in
         findings.iter().zip([("192.0.2.254", 1342), ("192.0.2.254", 1342), ("2001:db8::fe", 1330)])
     {
@@ -29,7 +36,7 @@ fn a_router_that_reports_its_mtu_is_found_for_every_network() {
         assert_eq!(evidence["quote_is_enough"], true);
     }
     let raised = records.iter().filter(|record| record["schema"] == "tunmon.finding/v1" && record["state"] == "raised");
-    assert_eq!(raised.count(), 3);
+    assert_eq!(raised.count(), 6);
 }
 
 #[test]
@@ -40,6 +47,21 @@ fn a_router_that_cuts_packets_is_found_where_it_does() {
     assert_eq!(codes(&findings), expected);
     for finding in findings.iter().filter(|finding| finding["code"] == "TM104") {
         assert_eq!((&finding["evidence"]["direction"], &finding["peer"]["ip"]), (&"rx".into(), &"192.0.2.2".into()));
+    }
+}
+
+#[test]
+fn a_path_that_swallows_long_packets_is_found_both_ways_with_its_sizes() {
+    let Some(records) = demo_for("mtu-blackhole", "10s") else { return };
+    let findings = of_summary(&records);
+    assert_eq!(codes(&findings), [100, 200, 300].map(|vni| ("TM101".to_owned(), Some(vni))));
+    for finding in &findings {
+        let evidence = &finding["evidence"];
+        let bytes = |name: &str| evidence[name].as_u64().unwrap();
+        let (lost, delivered) = (bytes("lost_length_bytes"), bytes("delivered_length_bytes"));
+        assert!(delivered <= 1400 && (1401..=1500).contains(&lost), "{finding}");
+        assert!(bytes("recommended_inner_mtu_bytes") <= 1400 - bytes("overhead_bytes"), "{finding}");
+        assert!(["tx", "both"].contains(&evidence["direction"].as_str().unwrap()), "{finding}");
     }
 }
 

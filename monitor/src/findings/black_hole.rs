@@ -1,0 +1,174 @@
+//! TM101: packets above a size vanish on the way, and nobody says so.
+//!
+//! A flow is evidence when its data was sent again and again and never acknowledged, while its receiver is there and
+//! shorter packets reach the same peer. One flow may have bad luck: it takes two, or three retransmissions. What is
+//! received is not seen to be sent again; there the time that a hole has been open stands for it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::{Hit, Rule, Severity, value};
+use crate::snapshot::{Hole, Snapshot};
+
+/// The rule.
+pub(super) const RULE: Rule = Rule {
+    code: "TM101",
+    kind: "path_mtu_black_hole",
+    severity: Severity::Critical,
+    page: include_str!("../../../docs/findings/TM101.md"),
+    judge,
+};
+
+/// Every IPv4 link takes so much in practice; what is shorter is not lost for its size.
+const LEAST: u32 = 576;
+/// Every link of IPv6 takes so much (RFC 8200 §5), and so do those of IPv4 that carry tunnels.
+const USUAL: u32 = 1280;
+/// Deliveries are known in steps of so many bytes.
+const STEP: u32 = 16;
+/// Retransmissions of one flow that are no bad luck.
+const MANY: u32 = 3;
+/// Linux has sent again four times by then (0.2, 0.6, 1.4 and 3.0 s).
+const LONG_SECONDS: f64 = 3.0;
+/// What only the end of a connection has shown is told after this time.
+const ENDED_SECONDS: f64 = 5.0;
+
+#[derive(Serialize)]
+struct Evidence {
+    direction: &'static str,
+    lost_length_bytes: u32,
+    delivered_length_bytes: Option<u32>,
+    flows: usize,
+    retransmissions: u32,
+    seconds: f64,
+    overhead_bytes: Option<u32>,
+    recommended_inner_mtu_bytes: Option<u32>,
+    source: IpAddr,
+    destination: IpAddr,
+}
+
+/// A flow that is evidence.
+struct Lost<'a> {
+    hole: &'a Hole,
+    length: u32,
+    delivered: Option<u32>,
+    is_enough: bool,
+}
+
+fn judge(snapshot: &Snapshot) -> Vec<Hit> {
+    let mut peers = BTreeMap::<(IpAddr, bool), Vec<Lost<'_>>>::new();
+    let is_here = snapshot.evidence.is_here;
+    for lost in snapshot.evidence.holes.iter().filter_map(|hole| lost(hole, is_here)) {
+        peers.entry((lost.hole.peer, lost.hole.is_transmitted)).or_default().push(lost);
+    }
+    // Where a router tells of it, it is no black hole: TM102.
+    peers.retain(|(peer, is_sent), _| !(*is_sent && snapshot.evidence.is_told(*peer)));
+    peers.retain(|_, lost| lost.len() >= 2 || lost.iter().any(|lost| lost.is_enough));
+    let mut tunnels = BTreeMap::<(IpAddr, u32), Vec<Lost<'_>>>::new();
+    for lost in peers.into_values().flatten() {
+        tunnels.entry((lost.hole.peer, lost.hole.vni)).or_default().push(lost);
+    }
+    tunnels.into_iter().map(|((peer, vni), lost)| hit(snapshot, peer, vni, &lost)).collect()
+}
+
+/// The flow, when it is evidence; `is_here`: it is known which way its data goes.
+fn lost(hole: &Hole, is_here: bool) -> Option<Lost<'_>> {
+    let delivered = hole.delivered_since_bytes.or(hole.delivered_lately_bytes);
+    if let Some(length) = hole.given_up_length_bytes {
+        // The sender has found out by itself (RFC 4821): what it gave up is lost, what it sent then is not.
+        let arrived = hole.length_bytes.filter(|_| hole.is_closed);
+        let is_told = arrived.is_some() && is_longer(length, hole.delivered_since_bytes);
+        return is_told.then_some(Lost { hole, length, delivered: arrived.max(delivered), is_enough: true });
+    }
+    let length = hole.length_bytes.filter(|length| *length > LEAST && is_longer(*length, delivered))?;
+    // What nobody has seen to be sent has not come here, or has never left: TM108.
+    let is_unseen = !hole.is_transmitted || hole.is_ahead && !is_here;
+    let is_enough = if is_unseen {
+        received(hole)?
+    } else if hole.is_receiver_there && !hole.is_closed {
+        transmitted(hole)?
+    } else {
+        return None;
+    };
+    Some(Lost { hole, length, delivered, is_enough })
+}
+
+/// Whether a packet of this length is longer than all that were delivered.
+fn is_longer(length: u32, delivered: Option<u32>) -> bool {
+    delivered.is_none_or(|delivered| length / STEP > delivered / STEP)
+}
+
+/// Whether what we have sent is evidence, and by itself.
+fn transmitted(hole: &Hole) -> Option<bool> {
+    let is_passing = hole.delivered_since_bytes.is_some() && hole.confirmed_times >= 2;
+    // A connection that was set up a moment before: its handshake has passed.
+    let has_passed = hole.delivered_lately_bytes.is_some() && !hole.is_echo && hole.times >= MANY;
+    let is_told = hole.times >= 2 && (is_passing || hole.delivered_since_bytes.is_none() && has_passed);
+    is_told.then_some(hole.times >= MANY)
+}
+
+/// Whether what has not come from the peer is evidence, and by itself.
+fn received(hole: &Hole) -> Option<bool> {
+    let age = hole.age_seconds;
+    // A sender whose way was cut waits for as long again before it sends.
+    let is_steady = hole.steady_seconds >= LONG_SECONDS && hole.steady_seconds >= 0.6 * age;
+    let is_told = age >= LONG_SECONDS && is_steady || age >= ENDED_SECONDS && hole.is_ahead;
+    (hole.times == 0 && hole.missing_bytes != 0 && is_told).then_some(true)
+}
+
+fn hit(snapshot: &Snapshot, peer: IpAddr, vni: u32, lost: &[Lost<'_>]) -> Hit {
+    let length = lost.iter().map(|lost| lost.length).min().unwrap_or_default();
+    let delivered = lost.iter().filter_map(|lost| lost.delivered).max();
+    let overhead = snapshot.evidence.overhead(peer);
+    let passes = delivered.unwrap_or_default().max(if length > USUAL { USUAL } else { LEAST });
+    let recommended = overhead.and_then(|overhead| passes.checked_sub(overhead));
+    let direction = direction(lost);
+    let way = match direction {
+        "tx" => format!("to {peer}"),
+        "rx" => format!("from {peer}"),
+        _ => format!("to or from {peer}"),
+    };
+    let shorter = delivered.map_or_else(|| "shorter ones".to_owned(), |bytes| format!("those of {bytes} bytes"));
+    let fix = recommended.map_or_else(
+        || "set the MTU of the pods so that their tunnel packets fit the path".to_owned(),
+        |mtu| format!("set the MTU of the pods to {mtu} or less, or find the link on the path that is too small"),
+    );
+    let first = lost.first().map(|lost| lost.hole);
+    let ends = first.map_or([peer; 2], |hole| [hole.source.0, hole.destination.0]);
+    Hit {
+        vni: Some(vni),
+        peer: Some(peer),
+        count: lost.iter().map(|lost| lost.hole.steps).sum::<u64>().max(1),
+        cause: format!("tunnel packets of {length} bytes {way} vanish without a word, {shorter} arrive"),
+        fix,
+        test: format!("tunmon probe {peer}"),
+        evidence: value(&Evidence {
+            direction,
+            lost_length_bytes: length,
+            delivered_length_bytes: delivered,
+            flows: lost.len(),
+            retransmissions: lost.iter().map(|lost| lost.hole.times).sum(),
+            seconds: lost.iter().map(|lost| lost.hole.age_seconds).fold(0.0, f64::max),
+            overhead_bytes: overhead,
+            recommended_inner_mtu_bytes: recommended,
+            source: ends[0],
+            destination: ends[1],
+        }),
+    }
+}
+
+/// An echo that is not answered may be lost on its way there or back.
+fn direction(lost: &[Lost<'_>]) -> &'static str {
+    let is_any = |is: fn(&Hole) -> bool| lost.iter().any(|lost| is(lost.hole));
+    let (rx, tx) = (is_any(|hole| !hole.is_transmitted), is_any(|hole| hole.is_transmitted && !hole.is_echo));
+    match (rx, tx) {
+        (true, true) => "both",
+        (true, false) => "rx",
+        (false, true) => "tx",
+        (false, false) => "either",
+    }
+}
+
+#[cfg(test)]
+mod tests;
