@@ -1,5 +1,9 @@
 //! What holds of the parser and the pipeline for every frame, on frames by chance and in virtual time.
 
+#[path = "properties/loss.rs"]
+mod loss;
+#[path = "properties/node.rs"]
+mod node;
 #[path = "properties/parser.rs"]
 mod parser;
 #[path = "properties/round_trip.rs"]

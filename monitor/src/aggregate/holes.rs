@@ -228,3 +228,6 @@ impl Known {
         self.attempts += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;
