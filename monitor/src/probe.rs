@@ -52,7 +52,7 @@ pub(crate) fn run(probe: &Probe, common: &Common) -> Result<ExitCode> {
     let target = target(probe, common)?;
     let mut printer = Printer::new(common.output);
     printer.text(&text::title(&target))?;
-    let mut session = Session { probe, target, signals: sys::signals().context("signals")?, started: Instant::now() };
+    let session = Session { probe, target, signals: sys::signals().context("signals")?, started: Instant::now() };
     let verdict = session.verdict()?;
     printer.record(verdict::PROBE, &verdict)?;
     printer.text(&text::text(&verdict))?;
@@ -112,23 +112,24 @@ struct Session<'a> {
 
 impl Session<'_> {
     /// Probes by the methods that were asked for; by the second one if the first gets no answer.
-    fn verdict(&mut self) -> Result<Verdict> {
+    fn verdict(&self) -> Result<Verdict> {
         let first = match self.probe.method {
-            Method::Auto | Method::Udp => self.by(Kind::Udp, 0)?,
-            Method::Icmp => return self.by(Kind::Icmp, 0),
+            Method::Auto | Method::Udp => self.by(Kind::Udp, None)?,
+            Method::Icmp => return self.by(Kind::Icmp, None),
         };
         if self.probe.method == Method::Udp || first.ended != Reason::Silent {
             return Ok(first);
         }
-        match self.by(Kind::Icmp, first.packets) {
+        match self.by(Kind::Icmp, Some(&first)) {
             // Who has no right to send echo requests has an answer all the same.
             Err(error) if error.downcast_ref::<Failure>().is_some_and(|failure| failure.code == UNABLE) => Ok(first),
             second => second,
         }
     }
 
-    /// Probes by one method, with the time and packets that are left.
-    fn by(&mut self, kind: Kind, spent: u32) -> Result<Verdict> {
+    /// Probes by one method, with the time and packets that another one has left.
+    fn by(&self, kind: Kind, before: Option<&Verdict>) -> Result<Verdict> {
+        let spent = before.map_or(0, |before| before.packets);
         let ip = self.target.peer.ip;
         let (wire, every) = match kind {
             Kind::Udp => {
@@ -138,6 +139,7 @@ impl Session<'_> {
             Kind::Icmp => (Wire::icmp(ip), Duration::ZERO),
         };
         let mut wire = wire.map_err(|error| unopened(kind, ip, error))?;
+        wire.refusal = before.and_then(|before| before.refusal);
         let bounds = Bounds { packets: self.probe.max_packets - spent, time: self.probe.timeout };
         let mut campaign = Campaign::new(wire.flows(), self.target.sizes, bounds, Pace::new(every));
         let ended = self.drive(&mut campaign, &mut wire)?;

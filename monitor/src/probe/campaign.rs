@@ -106,7 +106,7 @@ pub(super) struct Campaign {
     trial: Option<Trial>,
     /// The flow that has answered first; none while knocking.
     first: Option<usize>,
-    /// Longest round trip.
+    /// Round trip: up at once, down slowly, for the first one has to find neighbours too.
     rtt: Option<Duration>,
 }
 
@@ -154,15 +154,16 @@ impl Campaign {
             Heard::Answer(_) => {
                 let rtt = now.saturating_sub(at);
                 self.pace.answered(now);
-                self.rtt = Some(self.rtt.map_or(rtt, |longest| longest.max(rtt)));
+                self.rtt = Some(self.rtt.map_or(rtt, |before| rtt.max((before + rtt) / 2)));
                 flow.rtt = Some(flow.rtt.map_or(rtt, |shortest| shortest.min(rtt)));
                 self.first.get_or_insert(packet.flow);
-                // An answer to an earlier trial says nothing of what has happened since.
-                let is_of_trial = trial.is_some_and(|trial| number as usize + trial.sent as usize >= self.sent.len());
-                match trial.filter(|_| is_of_trial) {
-                    Some(trial) => {
-                        flow.search.passed(packet.size, trial.sent - 1);
-                        if trial.sent > 1 {
+                // Tries of the trial before this one; an answer to an earlier trial says nothing of what has happened
+                // since.
+                let before = |trial: Trial| (number + trial.sent).checked_sub(self.sent.len() as u32);
+                match trial.and_then(before) {
+                    Some(lost) => {
+                        flow.search.passed(packet.size, lost);
+                        if lost > 0 {
                             self.pace.distrust(now);
                         }
                     }

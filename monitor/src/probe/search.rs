@@ -141,7 +141,7 @@ impl Search {
         }
         match self.proof {
             Proof::Above if size + 1 == self.fails => self.end = Some(End::Smaller),
-            _ => self.proof = Proof::Below,
+            Proof::Open | Proof::Below | Proof::Above => self.proof = Proof::Below,
         }
         self.settle();
     }

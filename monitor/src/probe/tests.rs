@@ -1,110 +1,17 @@
 //! Campaigns in virtual time, over paths that are made up.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+mod world;
+
 use std::time::Duration;
 
 use super::ANSWERS_EVERY;
-use super::campaign::{Action, Bounds, Campaign, Heard, Packet, Reason};
+use super::campaign::{Action, Bounds, Campaign, Heard, Reason};
 use super::pace::Pace;
 use super::search::{End, Sizes};
+use world::{RTT, Router, World};
 
 const SIZES: Sizes = Sizes { base: 576, max: 1500 };
 const BOUNDS: Bounds = Bounds { packets: 400, time: Duration::from_secs(30) };
-const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 254));
-const RTT: Duration = Duration::from_millis(7);
-
-/// What a router does besides dropping what is too long.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Router {
-    Silent,
-    /// Names its MTU.
-    Honest,
-    /// Names this one.
-    Names(u32),
-    /// Names a byte less than what came.
-    OneLess,
-    /// Names this one also for what it lets pass.
-    Slanders(u32),
-}
-
-/// The underlay and the peer.
-#[derive(Clone)]
-struct World {
-    /// What each flow's path takes; 0: nothing.
-    mtus: Vec<u32>,
-    router: Router,
-    /// Packets lost of a thousand, by chance.
-    loss: u64,
-    chance: u64,
-    /// Time for one answer, and the answers that are left.
-    limit: Duration,
-    credit: f64,
-    answered: Duration,
-    /// What is on its way back.
-    coming: BTreeMap<(Duration, u32), Vec<Heard>>,
-}
-
-impl World {
-    fn new(mtus: &[u32]) -> Self {
-        let (limit, coming) = (Duration::ZERO, BTreeMap::new());
-        let mtus = mtus.to_vec();
-        Self { mtus, router: Router::Silent, loss: 0, chance: 1, limit, credit: 6.0, answered: limit, coming }
-    }
-
-    /// SplitMix64.
-    fn number(&mut self) -> u64 {
-        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let word = (self.chance ^ self.chance >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ word >> 31
-    }
-
-    fn send(&mut self, Packet { number, flow, size }: Packet, now: Duration) {
-        let mtu = self.mtus[flow];
-        let named = match self.router {
-            Router::Honest if size > mtu => Some(mtu),
-            Router::Names(named) if size > mtu => Some(named),
-            Router::OneLess if size > mtu => Some(size - 1),
-            Router::Slanders(named) if size > named => Some(named),
-            _ => None,
-        };
-        let error = named.map(|mtu| Heard::TooBig { number, reporter: ROUTER, mtu });
-        let is_lost = size > mtu || self.number() % 1000 < self.loss || !self.lets_go(now);
-        let answer = (!is_lost).then_some(Heard::Answer(number));
-        self.coming.insert((now + RTT, number), error.into_iter().chain(answer).collect());
-    }
-
-    /// The peer's limit on answers.
-    fn lets_go(&mut self, now: Duration) -> bool {
-        if self.limit.is_zero() {
-            return true;
-        }
-        self.credit = (self.credit + (now - self.answered).div_duration_f64(self.limit)).min(6.0);
-        self.answered = now;
-        let goes = self.credit >= 1.0;
-        self.credit -= if goes { 1.0 } else { 0.0 };
-        goes
-    }
-
-    /// Runs a campaign to its end; how it ended, and when.
-    fn probe(&mut self, campaign: &mut Campaign) -> (Reason, Duration) {
-        let mut now = Duration::ZERO;
-        loop {
-            match campaign.next(now) {
-                Action::End(reason) => return (reason, now),
-                Action::Send(packet) => self.send(packet, now),
-                Action::Wait(until) => {
-                    assert!(until > now, "it waits for what has passed");
-                    now = self.coming.keys().next().map_or(until, |(at, _)| until.min(*at));
-                    while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= now) {
-                        entry.remove().into_iter().for_each(|heard| campaign.heard(heard, now));
-                    }
-                }
-            }
-        }
-    }
-}
 
 fn campaign(flows: usize, sizes: Sizes, every: Duration) -> Campaign {
     Campaign::new(flows, sizes, BOUNDS, Pace::new(every))
@@ -197,6 +104,28 @@ fn chance_makes_no_size_pass_that_does_not_and_seldom_hides_one() {
         }
     }
     assert!(judged >= 3980 && right * 1000 >= judged * 995, "{right} of {judged} are right");
+}
+
+/// Links flap, and nothing passes for two seconds.
+#[test]
+fn an_outage_at_any_moment_makes_no_path_small() {
+    for (begin, mtu) in (0..3000).flat_map(|millis| [(millis, 1400), (millis, 1500)]) {
+        let outage = [begin, begin + 2000].map(Duration::from_millis);
+        let mut campaign = campaign(1, SIZES, Duration::ZERO);
+        World { outage, ..World::new(&[mtu]) }.probe(&mut campaign);
+        let (passes, end) = found(&campaign)[0];
+        assert!(end != Some(End::Smaller) || passes == Some(mtu), "{begin} ms: {passes:?} of {mtu}");
+    }
+}
+
+#[test]
+fn answers_in_disorder_are_those_of_their_packets() {
+    for seed in 0..150 {
+        let (mtu, jitter) = (SIZES.base + (seed * 379 % 925) as u32, Duration::from_millis(seed));
+        let mut campaign = campaign(2, SIZES, Duration::ZERO);
+        World { jitter, chance: seed, ..World::new(&[mtu; 2]) }.probe(&mut campaign);
+        assert_eq!(found(&campaign), [(Some(mtu), Some(end_of(mtu, SIZES))); 2], "{seed}");
+    }
 }
 
 #[test]
