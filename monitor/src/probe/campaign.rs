@@ -160,16 +160,16 @@ impl Campaign {
                 // Tries of the trial before this one; an answer to an earlier trial says nothing of what has happened
                 // since.
                 let before = |trial: Trial| (number + trial.sent).checked_sub(self.sent.len() as u32);
-                match trial.and_then(before) {
-                    Some(lost) => {
-                        flow.search.passed(packet.size, lost);
-                        if lost > 0 {
-                            self.pace.distrust(now);
-                        }
-                    }
+                let lost = trial.and_then(before);
+                match lost {
+                    Some(lost) => flow.search.passed(packet.size, lost),
                     None => flow.search.learned(packet.size),
                 }
-                if self.trial.is_some_and(|trial| trial.flow == packet.flow && trial.size <= packet.size) {
+                if lost.is_some_and(|lost| lost > 0) {
+                    self.pace.distrust(now);
+                }
+                let is_over = |trial: Trial| trial.flow == packet.flow && trial.size < packet.size;
+                if lost.is_some() || self.trial.is_some_and(is_over) {
                     self.trial = None;
                 }
             }

@@ -18,8 +18,8 @@ pub(super) struct Sizes {
 const TRIES: u32 = 3;
 /// The same on a path that has lost what passes.
 const TRIES_OF_LOSSY: u32 = 6;
-/// Times that a smaller size may not pass beside a larger one, before the flow is given up.
-const DISTURBANCES: u32 = 3;
+/// Times that a smaller size may fail beside a larger one, or pass late only, before the flow is given up.
+const DISTURBANCES: u32 = 5;
 /// MTUs of routers that are followed; behind them the search goes by halves, so that a liar cannot lead it step by step.
 const HINTS: u32 = 4;
 /// Path MTUs that tunnels, providers and cards make; looked for first.
@@ -140,8 +140,13 @@ impl Search {
             return;
         }
         match self.proof {
-            Proof::Above if size + 1 == self.fails => self.end = Some(End::Smaller),
-            Proof::Open | Proof::Below | Proof::Above => self.proof = Proof::Below,
+            Proof::Above if size + 1 == self.fails && lost == 0 => self.end = Some(End::Smaller),
+            // Answered late in its tries: what swallowed the first of them may have swallowed the larger ones.
+            Proof::Above => {
+                self.proof = Proof::Below;
+                self.disturbed();
+            }
+            Proof::Open | Proof::Below => self.proof = Proof::Below,
         }
         self.settle();
     }
@@ -166,18 +171,22 @@ impl Search {
     /// The size that was tried is not answered in any of its tries.
     pub(super) fn failed(&mut self, size: u32) {
         if self.passes.is_some_and(|passes| size <= passes) {
-            self.disturbances += 1;
             self.lost += self.tries();
             self.proof = Proof::Open;
-            if self.disturbances == DISTURBANCES {
-                self.end = Some(End::Unsteady);
-            }
+            self.disturbed();
         } else if size == self.sizes.base {
             self.end = Some(End::Silent);
         } else {
             let is_just_above = self.proof == Proof::Below && self.passes == Some(size - 1);
             self.proof = if is_just_above { Proof::Above } else { Proof::Open };
             (self.fails, self.is_refused) = (size, false);
+        }
+    }
+
+    fn disturbed(&mut self) {
+        self.disturbances += 1;
+        if self.disturbances == DISTURBANCES {
+            self.end = Some(End::Unsteady);
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) struct World {
     pub(super) credit: f64,
     pub(super) answered: Duration,
     /// From when to when nothing passes.
-    pub(super) outage: [Duration; 2],
+    pub(super) outages: [[Duration; 2]; 2],
     /// Time by which an answer is late at most.
     pub(super) jitter: Duration,
     /// What is on its way back.
@@ -49,8 +49,8 @@ impl World {
     pub(super) fn new(mtus: &[u32]) -> Self {
         let (limit, coming) = (Duration::ZERO, BTreeMap::new());
         let mtus = mtus.to_vec();
-        let (router, outage, jitter, answered) = (Router::Silent, [limit; 2], limit, limit);
-        Self { mtus, router, loss: 0, chance: 1, limit, credit: 6.0, answered, outage, jitter, coming }
+        let (router, outages, jitter, answered) = (Router::Silent, [[limit; 2]; 2], limit, limit);
+        Self { mtus, router, loss: 0, chance: 1, limit, credit: 6.0, answered, outages, jitter, coming }
     }
 
     /// SplitMix64.
@@ -70,7 +70,7 @@ impl World {
             Router::Slanders(named) if size > named => Some(named),
             Router::Silent | Router::Honest | Router::Names(_) | Router::OneLess | Router::Slanders(_) => None,
         };
-        let is_out = (self.outage[0]..self.outage[1]).contains(&now);
+        let is_out = self.outages.iter().any(|[from, to]| (*from..*to).contains(&now));
         let is_lost = size > mtu || is_out || self.number() % 1000 < self.loss || !self.lets_go(now);
         // The router is nearer than the peer.
         if let Some(mtu) = named.filter(|_| !is_out) {
