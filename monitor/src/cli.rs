@@ -25,9 +25,11 @@ Examples:
   sudo tunmon -i eth0,eth1 -o json --events   two devices, every record as a JSON line
   sudo tunmon demo --fault latency            a tunnel of its own, with 20 ms more each round trip
   tunmon read capture.pcapng --packets        the same analysis of a file, without privileges
+  tunmon probe 192.0.2.2                      how long a packet does the underlay take to this node?
   sudo tunmon -i 'eth*' --pin                 count on while tunmon is restarted; ends with: sudo tunmon detach
 
-Exit codes: 0 done, also after Ctrl-C; 1 runtime error; 2 wrong usage; 4 missing privilege or kernel feature";
+Exit codes: 0 done, also after Ctrl-C; 1 runtime error; 2 wrong usage; 3 probe found a small path; 4 missing \
+privilege or kernel feature";
 
 /// Watches every Geneve tunnel of this node, live: latency, fragments, errors, per VNI and per peer.
 ///
@@ -185,14 +187,15 @@ pub enum Method {
 
 /// What `probe --help` says at its end.
 const MORE_OF_PROBE: &str = "\
-Sizes are lengths of outer IP packets, with DF set whatever the kernel has learned of the path. A size passes when the
-peer answers a packet of that size. It does not when three packets of it are not answered, while those one byte shorter
-are, before and after; or when a router refuses it by ICMP. The first packets are short ones (576 bytes; IPv6: 1280), so
-that a peer that is down is told from a path that is small. Linux sends one \"port unreachable\" a second (IPv6: ten), so
-UDP takes some seconds where the path is small; otherwise milliseconds.
+Sizes are lengths of outer IP packets, with DF set whatever the kernel has learned of the path. A size passes when the \
+peer answers a packet of it. It fails when three packets of it are not answered while packets one byte shorter are, \
+before and behind; or when a router refuses it by ICMP. The first packets are short ones (576 bytes; IPv6: 1280), so that \
+a peer that is down is told from a path that is small.
 
-It tests the underlay, not the switch: nothing is sent to a tunnel's port. The way back is another path: probe from both
-ends.
+Linux sends one \"port unreachable\" a second (IPv6: ten), so a small path takes UDP some seconds; a whole one, milliseconds.
+
+It tests the underlay and not the switch: nothing is sent to a tunnel's port. The way back is another path: probe from \
+both ends.
 
 Examples:
   tunmon probe 192.0.2.2                      can the underlay carry whole packets to this node?
@@ -200,7 +203,7 @@ Examples:
   tunmon probe 192.0.2.2 --method icmp        where the peer's filter drops UDP
   tunmon probe 192.0.2.2 -o json | jq .path_mtu_bytes
 
-Exit codes: 0 the largest size passes in every flow; 1 no answer, no route, or not enough answers to judge; 2 wrong
+Exit codes: 0 the largest size passes in every flow; 1 no answer, no route, or not enough answers to judge; 2 wrong \
 usage; 3 a path takes less; 4 no right to send echo requests";
 
 /// Forms of the output.
