@@ -77,8 +77,9 @@ fn unknown(ended: Reason) -> &'static str {
 /// What else has to be known.
 fn notes(verdict: &Verdict) -> Vec<String> {
     let mut notes = Vec::new();
-    if verdict.ended != Reason::Done && verdict.state == State::Smaller {
-        notes.push(format!("not all flows are judged: {}", unknown(verdict.ended)));
+    let unjudged = verdict.flows.iter().filter(|row| row.state == State::Unknown).count();
+    if unjudged > 0 && verdict.state == State::Smaller {
+        notes.push(format!("{unjudged} flows are not judged: {}", unknown(verdict.ended)));
     }
     if verdict.method == Kind::Icmp && verdict.state == State::Smaller {
         notes.push("echo goes there and back: the way back may be the small one".to_owned());

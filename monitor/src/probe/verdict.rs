@@ -155,7 +155,7 @@ fn row(campaign: &Campaign, wire: &Wire, flow: usize) -> FlowRow {
         (Some(End::Smaller), _) => State::Smaller,
         (Some(End::Silent) | None, None) if is_below_base => State::Smaller,
         (Some(End::Silent), _) => State::NoAnswer,
-        (None, None) if flow.sent > 0 && campaign.is_silent() => State::NoAnswer,
+        (None, None) if campaign.is_silent() => State::NoAnswer,
         (Some(End::Unsteady) | None, _) => State::Unknown,
     };
     FlowRow {

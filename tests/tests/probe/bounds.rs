@@ -43,6 +43,9 @@ fn packets_and_time_are_bounded() {
     let probed = underlay.probe(&format!("{} --timeout 600ms", PEERS[0]));
     assert_eq!((probed.code, &probed.record["ended"]), (1, &"timeout".into()), "{}", probed.record);
     assert!(probed.took < Duration::from_secs(2), "{:?}", probed.took);
+    underlay.router.ip(&["route replace blackhole 192.0.2.9"]).unwrap();
+    let probed = underlay.probe(&format!("{} --timeout 600ms", PEERS[0]));
+    assert_eq!((probed.code, &probed.record["state"]), (1, &"no_answer".into()), "{}", probed.record);
 }
 
 #[test]
