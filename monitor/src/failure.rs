@@ -16,6 +16,8 @@ pub struct Failure {
 pub const RUNTIME: u8 = 1;
 /// Exit code for wrong usage.
 pub const USAGE: u8 = 2;
+/// Exit code for something wrong that was looked for and found.
+pub const FINDINGS: u8 = 3;
 /// Exit code for a missing privilege or kernel feature.
 pub const UNABLE: u8 = 4;
 

@@ -24,23 +24,28 @@ mod netlink;
 mod offline;
 mod output;
 mod privileges;
+mod probe;
 pub mod read;
 pub mod snapshot;
 mod sniff;
 mod ui;
 mod watch;
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 
 use cli::{Cli, Command};
 
 /// Does what the command line says.
-pub fn run(cli: &Cli) -> Result<()> {
+pub fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         None => watch::devices(cli),
         Some(Command::Read(read)) => offline::read(read, &cli.common),
         Some(Command::Detach) => detach::run(cli),
         Some(Command::Explain { code }) => explain::run(code.as_deref()),
         Some(Command::Demo { fault }) => watch::demo(cli, *fault),
-    }
+        Some(Command::Probe(probe)) => return probe::run(probe, &cli.common),
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

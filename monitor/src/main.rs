@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     monitor::log::init(&cli.common.log);
     match monitor::run(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => monitor::failure::report(&error),
     }
 }

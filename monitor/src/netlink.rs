@@ -6,6 +6,7 @@
 
 mod filters;
 mod links;
+mod routes;
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};

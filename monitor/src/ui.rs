@@ -4,4 +4,4 @@ pub(crate) mod device;
 pub(crate) mod finding;
 pub(crate) mod overhead;
 pub(crate) mod report;
-mod units;
+pub(crate) mod units;

@@ -12,7 +12,7 @@ pub(super) fn short(number: f64) -> String {
 }
 
 /// A time: `850ns`, `38.2us`, `1.92ms`, `2.05s`.
-pub(super) fn time(seconds: f64) -> String {
+pub(crate) fn time(seconds: f64) -> String {
     match seconds {
         s if s < 1e-6 => format!("{:.0}ns", s * 1e9),
         s if s < 1e-3 => format!("{}us", digits(s * 1e6)),
