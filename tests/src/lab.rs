@@ -55,6 +55,9 @@ pub struct Options {
     pub pod_mtu: u16,
     /// BFD in every tunnel: with OVS on each VNI, with OVN on VNI 0, for the sake of a gateway that is added.
     pub bfd: bool,
+    /// The nodes are in networks of their own, with a router between them: it reports what is too long, or cuts it. Only with
+    /// Open vSwitch alone.
+    pub routed: bool,
     /// The kernel's datapath and Geneve device in place of the user-space ones; with Open vSwitch alone, without a VLAN.
     /// `eth0` then holds the node's underlay address, and pods keep their offloads.
     pub kernel: bool,
@@ -70,6 +73,7 @@ impl Default for Options {
             underlay_mtu: 1500,
             pod_mtu: 1400,
             bfd: false,
+            routed: false,
             kernel: false,
         }
     }
@@ -122,7 +126,7 @@ impl Lab {
 
     /// The tunnel endpoint's address of node 1 or 2.
     pub fn outer(&self, index: usize) -> IpAddr {
-        node::outer(index, self.options.ipv6)
+        node::outer(index, self.options.ipv6, self.options)
     }
 
     /// The namespace in the middle, whose `nd1` and `nd2` lead to the nodes.

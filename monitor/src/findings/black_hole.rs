@@ -29,6 +29,9 @@ const USUAL: u32 = 1280;
 const STEP: u32 = 16;
 /// Retransmissions of one flow that are no bad luck.
 const MANY: u32 = 3;
+/// Those of two flows, when other packets as long do arrive: of several paths one is too small. At a loss of 5 % a packet in
+/// three million needs as many.
+const MANY_PATHS: u32 = 4;
 /// Linux has sent again four times by then (0.2, 0.6, 1.4 and 3.0 s).
 const LONG_SECONDS: f64 = 3.0;
 /// What only the end of a connection has shown is told after this time.
@@ -40,6 +43,8 @@ struct Evidence {
     lost_length_bytes: u32,
     delivered_length_bytes: Option<u32>,
     flows: usize,
+    /// Whether other packets as long do arrive: one path of several is too small.
+    is_partial: bool,
     retransmissions: u32,
     seconds: f64,
     overhead_bytes: Option<u32>,
@@ -53,7 +58,9 @@ struct Lost<'a> {
     hole: &'a Hole,
     length: u32,
     delivered: Option<u32>,
+    /// One is evidence by itself.
     is_enough: bool,
+    is_partial: bool,
 }
 
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
@@ -64,12 +71,23 @@ fn judge(snapshot: &Snapshot) -> Vec<Hit> {
     }
     // Where a router tells of it, it is no black hole: TM102.
     peers.retain(|(peer, is_sent), _| !(*is_sent && snapshot.evidence.is_told(*peer)));
-    peers.retain(|_, lost| lost.len() >= 2 || lost.iter().any(|lost| lost.is_enough));
+    peers.retain(|way, lost| is_convincing(snapshot, *way, lost));
     let mut tunnels = BTreeMap::<(IpAddr, u32), Vec<Lost<'_>>>::new();
     for lost in peers.into_values().flatten() {
         tunnels.entry((lost.hole.peer, lost.hole.vni)).or_default().push(lost);
     }
     tunnels.into_iter().map(|((peer, vni), lost)| hit(snapshot, peer, vni, &lost)).collect()
+}
+
+/// Whether the flows of one way are enough.
+fn is_convincing(snapshot: &Snapshot, (peer, is_transmitted): (IpAddr, bool), lost: &[Lost<'_>]) -> bool {
+    if lost.iter().any(|lost| !lost.is_partial) {
+        return lost.len() >= 2 || lost.iter().any(|lost| lost.is_enough);
+    }
+    // Short packets that are stuck as well are not lost for their size.
+    let is_short = |hole: &&Hole| hole.length_bytes.is_some_and(|length| length <= LEAST) && hole.times >= 2;
+    let mut stuck = snapshot.evidence.holes.iter().filter(is_short);
+    lost.len() >= 2 && !stuck.any(|hole| hole.peer == peer && hole.is_transmitted == is_transmitted)
 }
 
 /// The flow, when it is evidence; `is_here`: it is known which way its data goes.
@@ -79,9 +97,15 @@ fn lost(hole: &Hole, is_here: bool) -> Option<Lost<'_>> {
         // The sender has found out by itself (RFC 4821): what it gave up is lost, what it sent then is not.
         let arrived = hole.length_bytes.filter(|_| hole.is_closed);
         let is_told = arrived.is_some() && is_longer(length, hole.delivered_since_bytes);
-        return is_told.then_some(Lost { hole, length, delivered: arrived.max(delivered), is_enough: true });
+        let delivered = arrived.max(delivered);
+        return is_told.then_some(Lost { hole, length, delivered, is_enough: true, is_partial: false });
     }
-    let length = hole.length_bytes.filter(|length| *length > LEAST && is_longer(*length, delivered))?;
+    let length = hole.length_bytes.filter(|length| *length > LEAST)?;
+    if !is_longer(length, delivered) {
+        let is_partial = hole.is_transmitted && !hole.is_echo && hole.is_receiver_there && !hole.is_closed;
+        let is_stuck = hole.times >= MANY_PATHS && hole.confirmed_times >= 2;
+        return (is_partial && is_stuck).then_some(Lost { hole, length, delivered, is_enough: false, is_partial });
+    }
     // What nobody has seen to be sent has not come here, or has never left: TM108.
     let is_unseen = !hole.is_transmitted || hole.is_ahead && !is_here;
     let is_enough = if is_unseen {
@@ -91,7 +115,7 @@ fn lost(hole: &Hole, is_here: bool) -> Option<Lost<'_>> {
     } else {
         return None;
     };
-    Some(Lost { hole, length, delivered, is_enough })
+    Some(Lost { hole, length, delivered, is_enough, is_partial: false })
 }
 
 /// Whether a packet of this length is longer than all that were delivered.
@@ -120,8 +144,10 @@ fn received(hole: &Hole) -> Option<bool> {
 fn hit(snapshot: &Snapshot, peer: IpAddr, vni: u32, lost: &[Lost<'_>]) -> Hit {
     let length = lost.iter().map(|lost| lost.length).min().unwrap_or_default();
     let delivered = lost.iter().filter_map(|lost| lost.delivered).max();
+    let is_partial = lost.iter().all(|lost| lost.is_partial);
     let overhead = snapshot.evidence.overhead(peer);
-    let passes = delivered.unwrap_or_default().max(if length > USUAL { USUAL } else { LEAST });
+    let known = delivered.filter(|_| !is_partial).unwrap_or_default();
+    let passes = known.max(if length > USUAL { USUAL } else { LEAST });
     let recommended = overhead.and_then(|overhead| passes.checked_sub(overhead));
     let direction = direction(lost);
     let way = match direction {
@@ -129,7 +155,11 @@ fn hit(snapshot: &Snapshot, peer: IpAddr, vni: u32, lost: &[Lost<'_>]) -> Hit {
         "rx" => format!("from {peer}"),
         _ => format!("to or from {peer}"),
     };
-    let shorter = delivered.map_or_else(|| "shorter ones".to_owned(), |bytes| format!("those of {bytes} bytes"));
+    let others = match delivered {
+        _ if is_partial => "others as long arrive: one of several paths is too small".to_owned(),
+        Some(bytes) => format!("those of {bytes} bytes arrive"),
+        None => "shorter ones arrive".to_owned(),
+    };
     let fix = recommended.map_or_else(
         || "set the MTU of the pods so that their tunnel packets fit the path".to_owned(),
         |mtu| format!("set the MTU of the pods to {mtu} or less, or find the link on the path that is too small"),
@@ -140,7 +170,7 @@ fn hit(snapshot: &Snapshot, peer: IpAddr, vni: u32, lost: &[Lost<'_>]) -> Hit {
         vni: Some(vni),
         peer: Some(peer),
         count: lost.iter().map(|lost| lost.hole.steps).sum::<u64>().max(1),
-        cause: format!("tunnel packets of {length} bytes {way} vanish without a word, {shorter} arrive"),
+        cause: format!("tunnel packets of {length} bytes {way} vanish without a word, {others}"),
         fix,
         test: format!("tunmon probe {peer}"),
         evidence: value(&Evidence {
@@ -148,6 +178,7 @@ fn hit(snapshot: &Snapshot, peer: IpAddr, vni: u32, lost: &[Lost<'_>]) -> Hit {
             lost_length_bytes: length,
             delivered_length_bytes: delivered,
             flows: lost.len(),
+            is_partial,
             retransmissions: lost.iter().map(|lost| lost.hole.times).sum(),
             seconds: lost.iter().map(|lost| lost.hole.age_seconds).fold(0.0, f64::max),
             overhead_bytes: overhead,

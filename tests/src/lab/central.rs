@@ -24,7 +24,7 @@ impl Central {
         let directory = daemon::directory(state, "c")?;
         let namespace = Namespace::create("central")?;
         let addresses = ["192.168.50.100/24".to_owned()];
-        fabric.plug("ndc", End { addresses: &addresses, ..End::bare(&namespace, DEVICE) })?;
+        fabric.plug(3, "ndc", End { addresses: &addresses, ..End::bare(&namespace, DEVICE) })?;
         // Its TCP enters the nodes through their br-phy.
         netns::offloads_off(&namespace, DEVICE)?;
         let nb = daemon::database(&namespace, &directory, "nb", "/usr/share/ovn/ovn-nb.ovsschema", None)?;

@@ -7,14 +7,14 @@
 //! ```
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 
 use anyhow::{Result, anyhow};
 
-use super::fabric::Fabric;
+use super::fabric::{self, Fabric};
 use super::{DEVICE, Options, daemon};
 use crate::netns::{End, Namespace};
 use crate::process::{self, Process};
@@ -31,9 +31,9 @@ pub(super) struct Node {
 }
 
 /// The underlay address of a node.
-pub(super) fn outer(index: usize, ipv6: bool) -> IpAddr {
+pub(super) fn outer(index: usize, ipv6: bool, options: Options) -> IpAddr {
     let i = u8::try_from(index).expect("a lab has a handful of nodes");
-    if ipv6 { Ipv6Addr::new(0xfd50, 0, 0, 0, 0, 0, 0, i.into()).into() } else { Ipv4Addr::new(192, 168, 50, i).into() }
+    fabric::address(index, i, ipv6, options)
 }
 
 impl Node {
@@ -43,7 +43,7 @@ impl Node {
         let namespace = Namespace::create(&format!("node{index}"))?;
         namespace.sysctl(&[("ipv6/conf/default/disable_ipv6", "1")])?;
         let mac = format!("02:50:00:00:00:0{index}");
-        fabric.plug(&format!("nd{index}"), End { mac: Some(&mac), ..End::bare(&namespace, DEVICE) })?;
+        fabric.plug(index, &format!("nd{index}"), End { mac: Some(&mac), ..End::bare(&namespace, DEVICE) })?;
         let database = daemon::database(&namespace, &directory, "db", SCHEMA, None)?;
         vsctl(&directory, &format!("--no-wait init -- set Open_vSwitch . external_ids:system-id=chassis-{index}"))?;
         let socket = format!("unix:{}", directory.join("db.sock").display());
@@ -55,7 +55,7 @@ impl Node {
 
     fn add_underlay(&self, options: Options) -> Result<()> {
         if options.kernel {
-            return self.add_addresses(DEVICE);
+            return self.add_addresses(DEVICE, options);
         }
         let i = self.index;
         let tag = options.vlan.map(|vlan| format!("-- set port br-phy tag={vlan}")).unwrap_or_default();
@@ -65,15 +65,20 @@ impl Node {
              -- set interface br-phy mtu_request={}",
             options.underlay_mtu
         ))?;
-        self.add_addresses("br-phy")
+        self.add_addresses("br-phy", options)
     }
 
-    fn add_addresses(&self, device: &str) -> Result<()> {
+    fn add_addresses(&self, device: &str, options: Options) -> Result<()> {
         self.namespace.sysctl(&[(&format!("ipv6/conf/{device}/disable_ipv6"), "0")])?;
         let addresses = [(false, 24), (true, 64)]
-            .map(|(ipv6, length)| format!("addr add {}/{length} dev {device}", outer(self.index, ipv6)));
+            .map(|(ipv6, length)| format!("addr add {}/{length} dev {device}", outer(self.index, ipv6, options)));
         self.namespace.ip(&addresses)?;
-        self.namespace.ip(&[format!("link set {device} up")])
+        self.namespace.ip(&[format!("link set {device} up")])?;
+        if options.routed {
+            let routers = [false, true].map(|ipv6| fabric::address(self.index, fabric::ROUTER, ipv6, options));
+            self.namespace.ip(&routers.map(|router| format!("route add default via {router} dev {device}")))?;
+        }
+        Ok(())
     }
 
     pub(super) fn directory(&self) -> &Path {

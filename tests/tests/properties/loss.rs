@@ -22,7 +22,9 @@ fn told(node: &mut Node) -> Vec<Told> {
         Any::Retransmit(step) => Some(step),
         Any::Rtt(_) | Any::Fragment(_) | Any::IcmpError(_) | Any::Handshake(_) => None,
     });
-    steps.map(|step| (Step::from_index(step.step), direction(&step), step.times, step.length, step.missing, age(&step))).collect()
+    steps
+        .map(|step| (Step::from_index(step.step), direction(&step), step.times, step.length, step.missing, age(&step)))
+        .collect()
 }
 
 fn direction(step: &Retransmit) -> Direction {
@@ -88,7 +90,13 @@ fn a_duplicate_of_the_network_is_not_sent_again() {
 fn other_data_behind_what_waits_is_not_sent_again() {
     let mut node = connected();
     for segment in 0..5 {
-        node.tcp(Tx, (20 + segment) * MS, ACK, [71101 + 1400 * segment as u32, 9001, 1020 + segment as u32, 2011], 1400);
+        node.tcp(
+            Tx,
+            (20 + segment) * MS,
+            ACK,
+            [71101 + 1400 * segment as u32, 9001, 1020 + segment as u32, 2011],
+            1400,
+        );
     }
     node.tcp(Rx, 26 * MS, ACK, [9001, 78101, 2026, 1020], 0);
     assert_eq!(told(&mut node), []);
@@ -138,7 +146,9 @@ fn a_sender_that_is_ahead_at_the_end_has_lost_data() {
 #[test]
 fn ends_of_healthy_connections_tell_nothing() {
     // All is acknowledged; data that comes after the FIN of the other side; data that is on its way at the FIN.
-    for server in [&[(9_001, 9116, 0)][..], &[(9_001, 9116, 500), (9_002, 9616, 500)], &[(9_001, 9116, 0), (9_003, 9116, 7)]] {
+    for server in
+        [&[(9_001, 9116, 0)][..], &[(9_001, 9116, 500), (9_002, 9616, 500)], &[(9_001, 9116, 0), (9_003, 9116, 7)]]
+    {
         let mut node = connected();
         node.tcp(Rx, 20 * MS, ACK, [9001, 71101, 2020, 1010], 115);
         node.tcp(Tx, 21 * MS, ACK, [71101, 9116, 1021, 2020], 0);
@@ -178,10 +188,14 @@ fn a_handshake_tells_what_both_sides_take() {
     // Of another connection, and sent again.
     node.segment(Rx, 3 * MS, SYN | ACK, [9000, 71009, 0, 0], mss(1360), 0);
     node.segment(Rx, 4 * MS, SYN | ACK, [9000, 71001, 0, 0], mss(1360), 0);
-    let handshakes: Vec<Handshake> = node.events().into_iter().filter_map(|event| match event {
-        Any::Handshake(handshake) => Some(handshake),
-        Any::Rtt(_) | Any::Fragment(_) | Any::IcmpError(_) | Any::Retransmit(_) => None,
-    }).collect();
+    let handshakes: Vec<Handshake> = node
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Any::Handshake(handshake) => Some(handshake),
+            Any::Rtt(_) | Any::Fragment(_) | Any::IcmpError(_) | Any::Retransmit(_) => None,
+        })
+        .collect();
     let [handshake] = handshakes.try_into().unwrap();
     assert_eq!((handshake.source_mss, handshake.destination_mss, handshake.overhead), (1360, 1460, 50));
     assert_eq!((handshake.source_port, handshake.destination_port), (443, 40000));
@@ -192,9 +206,13 @@ fn a_sample_says_how_long_its_packet_was() {
     let mut node = connected();
     node.tcp(Tx, 20 * MS, ACK, [71101, 9001, 1020, 2011], 1000);
     node.tcp(Rx, 21 * MS, ACK, [9001, 72101, 2021, 1020], 0);
-    let lengths: Vec<_> = node.events().iter().filter_map(|event| match event {
-        Any::Rtt(sample) => Some(sample.length),
-        Any::Fragment(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_) => None,
-    }).collect();
+    let lengths: Vec<_> = node
+        .events()
+        .iter()
+        .filter_map(|event| match event {
+            Any::Rtt(sample) => Some(sample.length),
+            Any::Fragment(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_) => None,
+        })
+        .collect();
     assert_eq!(lengths, [(HEADERS + 1000) as u16 / 16 * 16]);
 }
