@@ -6,7 +6,9 @@
 mod accounting;
 mod distributions;
 mod evidence;
+mod paths;
 mod samples;
+mod shares;
 mod sparse;
 mod sums;
 
@@ -18,9 +20,10 @@ use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{Evidence, Fragments, Peer, Rtt, Snapshot, Traffic, Vni};
+use crate::snapshot::{Evidence, Fragments, PathRoute, Peer, Rtt, Sizes, Snapshot, Traffic, Vni};
 use distributions::Distributions;
 use evidence::{Before, Errors};
+use paths::Paths;
 use samples::{Samples, Span, Subject};
 use sums::Sums;
 
@@ -44,6 +47,7 @@ pub struct Aggregate {
     tunnels_before: Before,
     /// Of the interval, and of the whole run.
     errors: [Errors; 2],
+    paths: Paths,
     /// Of the whole run, once it was summed up.
     distributions: Distributions,
 }
@@ -60,6 +64,7 @@ impl Aggregate {
             samples: Samples::new(limits),
             tunnels_before: Before::default(),
             errors: Default::default(),
+            paths: Paths::default(),
             distributions: Distributions::default(),
         }
     }
@@ -80,11 +85,27 @@ impl Aggregate {
     /// Takes an ICMP error.
     pub fn record_error(&mut self, error: &event::IcmpError) {
         self.errors.iter_mut().for_each(|errors| errors.record(error));
+        self.paths.record(error);
     }
 
-    /// Takes all counts so far and returns what happened since the last call, `seconds` ago.
-    pub fn interval(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
+    /// Takes all counts so far: which peers there are is known then.
+    pub fn update(&mut self, counts: &Counts) {
         self.sums.update(counts);
+    }
+
+    /// The peers that are told apart, each with this end of a tunnel to it.
+    pub fn ends(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> {
+        self.sums.peers.iter().map(|(peer, sum)| (*peer, sum.tunnel.local().ip()))
+    }
+
+    /// What routing says of the way to a peer; nothing when there is none.
+    pub fn learn(&mut self, peer: IpAddr, route: Option<PathRoute>) {
+        self.paths.learn(peer, route);
+    }
+
+    /// What happened since the last call, `seconds` ago, by the counts that were taken.
+    pub fn interval(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
+        self.end(counts, seconds);
         let difference = self.sums.since(&self.before);
         self.samples.end_interval();
         let mut read = *consumed;
@@ -101,16 +122,27 @@ impl Aggregate {
         snapshot
     }
 
-    /// Takes all counts so far and returns what happened since the start, `seconds` ago.
+    /// What happened since the start, `seconds` ago, by the counts that were taken.
     pub fn whole(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
-        self.sums.update(counts);
+        self.end(counts, 0.0);
         self.distributions = Distributions::new(counts);
         self.samples.next_interval();
         let mut snapshot = self.snapshot(&self.sums, consumed, seconds, Span::Whole);
         snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
         let icmp_errors = self.errors[1].all();
         snapshot.evidence = Evidence { tunnels: evidence::whole(counts, &icmp_errors), icmp_errors, ..self.evidence() };
+        snapshot.shares = shares::shares(counts);
         snapshot
+    }
+
+    /// A peer of which nothing was seen: what is known of the way to it.
+    pub fn unseen(&self, peer: IpAddr) -> Peer {
+        self.peer(peer, &Counters::default(), Span::Whole)
+    }
+
+    fn end(&mut self, counts: &Counts, seconds: f64) {
+        self.paths.pass(counts, seconds);
+        self.paths.note(self.sums.peers.keys().copied(), known(self.mtu));
     }
 
     fn evidence(&self) -> Evidence {
@@ -121,6 +153,7 @@ impl Aggregate {
         Snapshot {
             interval_seconds,
             device: self.device.clone(),
+            mtu_bytes: known(self.mtu),
             blind_seconds: None,
             vnis: sums.vnis.iter().map(|(vni, counters)| self.vni(*vni, counters, span)).collect(),
             peers: sums.peers.iter().map(|(peer, counters)| self.peer(*peer, counters, span)).collect(),
@@ -128,32 +161,28 @@ impl Aggregate {
             other_peers: sums.other_peers,
             accounting: accounting::accounting(&sums.totals, consumed),
             overhead: None,
+            shares: Vec::new(),
             evidence: Evidence::default(),
         }
     }
 
     fn vni(&self, vni: u32, counters: &Counters, span: Span) -> Vni {
-        let [rx, tx] = &counters.traffic;
         Vni {
             vni,
             traffic: traffic(counters),
-            inner_length_max_bytes: known(rx.inner_longest.max(tx.inner_longest)),
+            sizes: Sizes::new(counters, self.sums.is_over_ipv4(vni)),
             fragments: fragments(counters),
             rtt: self.rtt(Subject::Vni(vni), counters, span),
         }
     }
 
     fn peer(&self, peer: IpAddr, counters: &Counters, span: Span) -> Peer {
-        let [rx, tx] = &counters.traffic;
-        let most = known(rx.overhead_most.max(tx.overhead_most));
-        let least = [rx.overhead_least, tx.overhead_least].into_iter().filter(|least| *least != 0).min();
+        let sizes = Sizes::new(counters, Some(peer.is_ipv4()));
         Peer {
             peer,
             traffic: traffic(counters),
-            overhead_min_bytes: least,
-            overhead_max_bytes: most,
-            outer_length_max_bytes: known(rx.outer_longest.max(tx.outer_longest)),
-            recommended_inner_mtu_bytes: most.and_then(|most| self.mtu.checked_sub(u32::from(most))),
+            sizes,
+            path: self.paths.path(peer, known(self.mtu)).with(&sizes),
             fragments: fragments(counters),
             rtt: self.rtt(Subject::Peer(peer), counters, span),
         }

@@ -100,6 +100,7 @@ impl Analysis<'_> {
         let local = if local.is_empty() { "no tunnel endpoint was seen".to_owned() } else { local.join(" ") };
         printer.text(&format!("{} frames; this node: {local}\n", reading.frames))?;
         let counts = Counts::of(&reading.tables, DEVICE);
+        self.aggregate.update(&counts);
         let snapshot = self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9);
         let mut findings = Findings::default();
         for finding in findings.judge(&snapshot, Duration::ZERO) {

@@ -5,6 +5,7 @@ mod host;
 mod life;
 mod overhead;
 mod pace;
+mod paths;
 mod roster;
 mod session;
 mod signals;

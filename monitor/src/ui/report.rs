@@ -39,7 +39,7 @@ fn tables(text: &mut String, snapshot: &Snapshot, clock: &str) {
     let mut vnis: Vec<&Vni> = snapshot.vnis.iter().filter(|vni| vni.traffic != Traffic::default()).collect();
     vnis.sort_by_key(|vni| std::cmp::Reverse(vni.traffic.rx_packets + vni.traffic.tx_packets));
     for vni in vnis.iter().take(ROWS) {
-        let size = vni.inner_length_max_bytes.map_or("-".to_owned(), |size| size.to_string());
+        let size = vni.sizes.inner_length_max_bytes.map_or("-".to_owned(), |size| size.to_string());
         let fragments = vni.fragments.outer + vni.fragments.inner;
         row(text, snapshot, &vni.vni.to_string(), vni.traffic, &vni.rtt, (&size, fragments));
     }
@@ -59,7 +59,7 @@ fn tables(text: &mut String, snapshot: &Snapshot, clock: &str) {
 }
 
 fn overhead(peer: &Peer) -> String {
-    match (peer.overhead_min_bytes, peer.overhead_max_bytes) {
+    match (peer.sizes.overhead_min_bytes, peer.sizes.overhead_max_bytes) {
         (Some(least), Some(most)) if least != most => format!("{least}-{most}"),
         (_, Some(most)) => most.to_string(),
         _ => "-".to_owned(),

@@ -36,7 +36,7 @@ pub(super) struct Life {
     ingress: Ingress,
     limits: Limits,
     ends_on_loss: bool,
-    route: Route,
+    pub(super) route: Route,
     bell: AsyncFd<Bell>,
     looked: Instant,
     due: Instant,

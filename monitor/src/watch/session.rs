@@ -14,6 +14,7 @@ use super::host;
 use super::life::Life;
 use super::overhead::Meter;
 use super::pace::Pace;
+use super::paths::BATCH;
 use super::signals::Signals;
 use super::watched::Watched;
 use crate::bpf::Kernel;
@@ -162,7 +163,9 @@ impl Session {
         let overhead = self.meter.interval(&self.kernel, seen(&all))?;
         let host = self.host.interval();
         for (device, counts) in self.devices.iter_mut().zip(all) {
-            let mut snapshot = device.aggregate.interval(&counts.settled(), &device.consumed, seconds);
+            let counts = counts.settled();
+            device.update(&counts, &mut self.life.route, now, BATCH);
+            let mut snapshot = device.aggregate.interval(&counts, &device.consumed, seconds);
             snapshot.evidence.host = Some(host);
             let blind_seconds = Some(device.blind.interval(now).as_secs_f64());
             let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
@@ -198,6 +201,7 @@ impl Session {
         let all = self.all_counts(Kernel::counts_with_histograms)?;
         let overhead = self.meter.whole(&self.kernel, seen(&all))?;
         for (device, counts) in self.devices.iter_mut().zip(all) {
+            device.update(&counts, &mut self.life.route, ended, usize::MAX);
             let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);
             let blind_seconds = Some(device.blind.whole(ended).as_secs_f64());
             let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
@@ -233,6 +237,7 @@ fn resume(kernel: &Kernel, devices: &mut [Watched]) -> Result<([u64; KINDS], Dur
     for (device, consumed) in devices.iter_mut().zip(backlog.consumed) {
         device.consumed = consumed;
         let counts = kernel.counts(device.device.index)?.settled();
+        device.aggregate.update(&counts);
         device.aggregate.interval(&counts, &device.consumed, 0.0);
     }
     let began = boot_time() + SignedDuration::from_nanos(began.cast_signed());
