@@ -17,13 +17,17 @@ Columns:
   REMOTE p50 p99   a packet leaves, its answer comes back: underlay, peer node, peer's pod
   LOCAL p50 p99    a packet comes, its answer leaves: this node's switch and pod
   MAX IN           longest inner IP packet, in bytes
-  OVERH            bytes that the tunnel adds; the device's MTU less these is what a pod may use
+  OVERH            bytes that the tunnel adds, from the outer IP header to the inner one: least and most
+  PATH             most that reaches the peer in one piece, by the device's MTU, the route's, what the kernel has
+                   learned (cache) or what a router announced (icmp); 1400<1500: it was 1500 before
+  POD MTU          the path MTU less the most overhead: what a pod may use
   FRAG             outer and inner fragments
 
 Examples:
   sudo tunmon --iface eth0                    watch, with a report every 2 s; Ctrl-C: summary
   sudo tunmon -i eth0,eth1 -o json --events   two devices, every record as a JSON line
   sudo tunmon demo --fault latency            a tunnel of its own, with 20 ms more each round trip
+  sudo tunmon mtu 192.0.2.2                   what fits through to a peer: overhead, path MTU, longest packets
   tunmon read capture.pcapng --packets        the same analysis of a file, without privileges
   sudo tunmon -i 'eth*' --pin                 count on while tunmon is restarted; ends with: sudo tunmon detach
 
@@ -33,7 +37,7 @@ Exit codes: 0 done, also after Ctrl-C; 1 runtime error; 2 wrong usage; 4 missing
 ///
 /// It attaches XDP and TC programs that look at each packet and always pass it on. Without rights it can still read
 /// captures: tunmon read FILE.pcap.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "tunmon", version, max_term_width = 100, after_long_help = MORE)]
 pub struct Cli {
     /// What to do; without a command tunmon watches.
@@ -108,7 +112,7 @@ pub struct Common {
 }
 
 /// Commands besides watching.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Analyse a capture (pcap or pcapng) in the same way, without privileges.
     Read(Read),
@@ -119,6 +123,12 @@ pub enum Command {
         /// Code of the finding, such as TM104.
         code: Option<String>,
     },
+    /// Watch for 5 s (or --duration), then tell what fits through the tunnels: overhead, path MTU and longest packets of
+    /// each peer, and the MTU that its pods may use.
+    Mtu {
+        /// Address of the peer to tell about, with its VNIs; default: all.
+        peer: Option<String>,
+    },
     /// Make a two-node tunnel with traffic in network namespaces, and watch it.
     Demo {
         /// What is wrong with the tunnel.
@@ -128,7 +138,7 @@ pub enum Command {
 }
 
 /// Options of `read`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Read {
     /// The capture; - is standard input.
     pub file: PathBuf,

@@ -41,6 +41,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         Some(Command::Read(read)) => offline::read(read, &cli.common),
         Some(Command::Detach) => detach::run(cli),
         Some(Command::Explain { code }) => explain::run(code.as_deref()),
+        Some(Command::Mtu { peer }) => watch::mtu(cli, peer.as_deref()),
         Some(Command::Demo { fault }) => watch::demo(cli, *fault),
     }
 }

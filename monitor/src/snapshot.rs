@@ -63,8 +63,13 @@ impl Snapshot {
 
     /// The smallest MTU that is known of the way to a peer that is told apart.
     pub fn path_mtu(&self, peer: IpAddr) -> Option<u32> {
+        self.peer(peer)?.path.path_mtu_bytes
+    }
+
+    /// A peer that is told apart.
+    pub fn peer(&self, peer: IpAddr) -> Option<&Peer> {
         let place = self.peers.binary_search_by_key(&peer, |row| row.peer).ok()?;
-        self.peers[place].path.path_mtu_bytes
+        self.peers.get(place)
     }
 }
 

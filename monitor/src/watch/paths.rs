@@ -6,12 +6,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use anyhow::Result;
 use tokio::time::Instant;
 
+use super::session::Session;
 use crate::aggregate::Aggregate;
 use crate::device::Device;
 use crate::netlink::{Hop, Link, Route};
-use crate::snapshot::PathRoute;
+use crate::output::{Printer, Subject};
+use crate::snapshot::{PathRoute, Peer, Snapshot};
 
 /// How long an answer is good.
 const GOOD: Duration = Duration::from_secs(10);
@@ -25,9 +28,14 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    /// Answers that were got are good no more: another device, or another MTU.
+    /// Answers that were got are good no more: another device, another MTU, or the end.
     pub(super) fn forget(&mut self) {
         self.asked.clear();
+    }
+
+    /// A router has said something about the way to this peer: what is known of it may have changed.
+    pub(super) fn doubt(&mut self, peer: IpAddr) {
+        self.asked.remove(&peer);
     }
 
     /// Asks about at most `most` peers: new ones first, then those whose answer is oldest.
@@ -50,6 +58,27 @@ impl Paths {
             aggregate.learn(peer, look_up(route, device, (peer, Some(local)), &mut links));
             self.asked.insert(peer, now);
         }
+    }
+}
+
+impl Session {
+    /// Tells of the peer that was asked about, if no device has seen it: by the device that packets to it leave by, or by
+    /// the first.
+    pub(super) fn tell_unseen(&mut self, snapshots: &[Snapshot], printer: &mut Printer) -> Result<()> {
+        let Subject::Mtu(Some(peer)) = printer.subject() else { return Ok(()) };
+        if snapshots.iter().any(|snapshot| snapshot.peer(peer).is_some()) {
+            return Ok(());
+        }
+        for device in &mut self.devices {
+            let route = look_up(&mut self.life.route, &device.device, (peer, None), &mut None);
+            device.aggregate.learn(peer, route);
+        }
+        let mut rows =
+            self.devices.iter().zip(snapshots).map(|(device, snapshot)| (device.aggregate.unseen(peer), snapshot));
+        let leaves = |(row, _): &(Peer, _)| row.path.route.as_ref().is_some_and(|route| route.device.is_none());
+        let first = rows.next();
+        let leaving = first.clone().into_iter().chain(rows).find(leaves);
+        leaving.or(first).map_or(Ok(()), |(row, snapshot)| printer.unseen(snapshot, &row))
     }
 }
 

@@ -27,7 +27,6 @@ use crate::failure::Failure;
 use crate::output::Printer;
 use crate::snapshot::Snapshot;
 use crate::sniff::Sniffer;
-use crate::ui;
 
 /// Everything that one run holds.
 pub(super) struct Session {
@@ -140,6 +139,7 @@ impl Session {
             }
             if let Any::IcmpError(error) = event {
                 device.aggregate.record_error(error);
+                device.paths.doubt(error.destination.ip());
             }
             if is_printed && result.is_ok() {
                 let at = offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
@@ -200,14 +200,18 @@ impl Session {
         self.report(false, printer)?;
         let all = self.all_counts(Kernel::counts_with_histograms)?;
         let overhead = self.meter.whole(&self.kernel, seen(&all))?;
+        let mut snapshots = Vec::new();
         for (device, counts) in self.devices.iter_mut().zip(all) {
+            device.paths.forget();
             device.update(&counts, &mut self.life.route, ended, usize::MAX);
             let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);
             let blind_seconds = Some(device.blind.whole(ended).as_secs_f64());
             let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
             printer.summary(&snapshot, &device.findings.all())?;
+            snapshots.push(snapshot);
         }
-        printer.text(&ui::overhead::text(&overhead))
+        self.tell_unseen(&snapshots, printer)?;
+        printer.overhead(&overhead)
     }
 
     /// Says whether every event that was submitted has been read.
