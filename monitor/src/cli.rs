@@ -17,17 +17,17 @@ Columns:
   REMOTE p50 p99   a packet leaves, its answer comes back: underlay, peer node, peer's pod
   LOCAL p50 p99    a packet comes, its answer leaves: this node's switch and pod
   MAX IN           longest inner IP packet, in bytes
-  OVERH            bytes that the tunnel adds, from the outer IP header to the inner one: least and most
-  PATH             most that reaches the peer in one piece, by the device's MTU, the route's, what the kernel has
-                   learned (cache) or what a router announced (icmp); 1400<1500: it was 1500 before
-  POD MTU          the path MTU less the most overhead: what a pod may use
+  OVERH            bytes that the tunnel adds to an inner packet, least and most
   FRAG             outer and inner fragments
+  PATH             path MTU of the peer: the least of the device's, the route's, what the kernel
+                   has learned (cache) and what a router announced (icmp); 1400<1500: was 1500
+  POD MTU          path MTU less the most overhead: what a pod may use
 
 Examples:
   sudo tunmon --iface eth0                    watch, with a report every 2 s; Ctrl-C: summary
   sudo tunmon -i eth0,eth1 -o json --events   two devices, every record as a JSON line
   sudo tunmon demo --fault latency            a tunnel of its own, with 20 ms more each round trip
-  sudo tunmon mtu 192.0.2.2                   what fits through to a peer: overhead, path MTU, longest packets
+  sudo tunmon mtu 192.0.2.2                   overhead, path MTU and longest packets of a peer
   tunmon read capture.pcapng --packets        the same analysis of a file, without privileges
   sudo tunmon -i 'eth*' --pin                 count on while tunmon is restarted; ends with: sudo tunmon detach
 

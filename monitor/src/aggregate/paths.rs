@@ -19,7 +19,8 @@ const LEAST: [u32; 2] = [552, 1280];
 /// All that is known about the ways to the peers.
 #[derive(Default)]
 pub(super) struct Paths {
-    routes: BTreeMap<IpAddr, PathRoute>,
+    /// The routes that were asked for; nothing where there is none.
+    routes: BTreeMap<IpAddr, Option<PathRoute>>,
     announced: Announced,
     /// Path MTU of each peer, and the one before.
     mtus: BTreeMap<IpAddr, (u32, Option<u32>)>,
@@ -28,10 +29,7 @@ pub(super) struct Paths {
 impl Paths {
     /// What routing says of a peer; nothing when there is no way.
     pub(super) fn learn(&mut self, peer: IpAddr, route: Option<PathRoute>) {
-        match route {
-            Some(route) => self.routes.insert(peer, route),
-            None => self.routes.remove(&peer),
-        };
+        self.routes.insert(peer, route);
     }
 
     /// Takes an ICMP error.
@@ -45,9 +43,13 @@ impl Paths {
         self.announced.believe(counts);
     }
 
-    /// Remembers how wide the ways to these peers are now, by a device of this MTU.
+    /// Remembers how wide the ways to these peers are now, by a device of this MTU. While watching, a way is first known
+    /// when its route was asked for.
     pub(super) fn note(&mut self, peers: impl Iterator<Item = IpAddr>, device: Option<u32>) {
         for peer in peers {
+            if device.is_some() && !self.routes.contains_key(&peer) {
+                continue;
+            }
             let Some(now) = self.path(peer, device).path_mtu_bytes else { continue };
             let (mtu, before) = self.mtus.entry(peer).or_insert((now, None));
             if *mtu != now {
@@ -59,7 +61,7 @@ impl Paths {
     /// The way to a peer by a device of this MTU.
     pub(super) fn path(&self, peer: IpAddr, device: Option<u32>) -> Path {
         let before = self.mtus.get(&peer).and_then(|(_, before)| *before);
-        Path::new(device, self.routes.get(&peer).cloned(), self.announced.least(peer), before)
+        Path::new(device, self.routes.get(&peer).cloned().flatten(), self.announced.least(peer), before)
     }
 }
 
@@ -166,6 +168,7 @@ mod tests {
     #[test]
     fn an_announced_mtu_narrows_the_path_for_ten_minutes() {
         let (mut aggregate, counts) = watched();
+        aggregate.learn(address(2).ip(), None);
         let path = interval(&mut aggregate, &counts, 1.0);
         assert_eq!((path.path_mtu_bytes, path.path_mtu_source), (Some(1500), Some("device")));
         assert_eq!((path.recommended_inner_mtu_bytes, path.unused_inner_bytes), (Some(1442), Some(42)));
@@ -217,6 +220,18 @@ mod tests {
         assert_eq!(announced_by_all.0.len(), MOST);
         announced_by_all.believe(&watched().1);
         assert_eq!((announced_by_all.0.len(), announced_by_all.least(address(2).ip())), (1, Some(1400)));
+    }
+
+    #[test]
+    fn a_route_that_is_asked_for_late_is_no_change() {
+        let (mut aggregate, counts) = watched();
+        assert_eq!(interval(&mut aggregate, &counts, 1.0).path_mtu_bytes, Some(1500));
+        let route = |mtu_bytes| Some(PathRoute { mtu_bytes, ..PathRoute::default() });
+        aggregate.learn(address(2).ip(), route(Some(1400)));
+        let path = interval(&mut aggregate, &counts, 1.0);
+        assert_eq!((path.path_mtu_bytes, path.path_mtu_before_bytes), (Some(1400), None));
+        aggregate.learn(address(2).ip(), route(None));
+        assert_eq!(interval(&mut aggregate, &counts, 1.0).path_mtu_before_bytes, Some(1400));
     }
 
     #[test]

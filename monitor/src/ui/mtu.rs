@@ -7,6 +7,10 @@ use super::path::{overhead, path_with_end, size};
 use crate::export::mtu::{Mtu, Network};
 use crate::snapshot::{Parts, Sizes, Snapshot};
 
+/// What stands above the columns.
+const HEAD: &str =
+    "             PEER   OVERH DEVICE  PATH                   RX OUTER  INNER  TX OUTER  INNER  POD MTU UNUSED";
+
 /// The peers of a device; with the networks of the one that was asked about.
 pub(crate) fn text(snapshot: &Snapshot, rows: &[Mtu<'_>], asked: Option<IpAddr>) -> String {
     let mut text = title(snapshot);
@@ -14,8 +18,7 @@ pub(crate) fn text(snapshot: &Snapshot, rows: &[Mtu<'_>], asked: Option<IpAddr>)
         let _ = writeln!(text, "no tunnel packets were seen");
         return text;
     }
-    let head = "  OVERH DEVICE  PATH                   RX OUTER  INNER  TX OUTER  INNER  POD MTU UNUSED";
-    let _ = writeln!(text, "{:>17} {head}", "PEER");
+    let _ = writeln!(text, "{HEAD}");
     let (mut parts, mut least) = (Vec::new(), None);
     for row in rows {
         peer(&mut text, row);
@@ -53,7 +56,7 @@ pub(crate) fn unseen(snapshot: &Snapshot, row: &Mtu<'_>) -> String {
 
 fn title(snapshot: &Snapshot) -> String {
     let title = format!("--- tunmon mtu: {}, {:.1} s ", snapshot.device, snapshot.interval_seconds);
-    format!("{title:-<104}\n")
+    format!("{title:-<105}\n")
 }
 
 fn peer(text: &mut String, row: &Mtu<'_>) {
@@ -109,7 +112,7 @@ mod tests {
         peer(&mut text, &row("2001:db8:1111:2222:3333:4444:5555:6666"));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
-        assert_eq!(lines[0].len(), 104, "{}", lines[0]);
+        assert_eq!((lines[0].len(), HEAD.len()), (105, 105), "{}", lines[0]);
         assert!(lines[0].contains("50-58   1500  1400<1500 icmp "), "{}", lines[0]);
         assert!(lines[0].ends_with("1342      -"), "{}", lines[0]);
         assert_eq!(lines[2].trim_start(), lines[0].trim_start().trim_start_matches("192.0.2.2").trim_start());
