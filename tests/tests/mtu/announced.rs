@@ -1,10 +1,12 @@
 //! What routers say about tunnel packets whose sender this host's kernel does not know: a datapath in user space, say.
 
+use std::process::Command;
+
 use serde_json::Value;
 use tests::bench::packets::{NODE, PEER, ethernet_v4, icmp, ipv4, tunnelled};
 use tests::raw::{self, How};
 use tests::tunmon::Tunmon;
-use tests::{needs, netns, tunmon};
+use tests::{needs, netns, process, tunmon};
 
 use super::support::{path, peer};
 
@@ -50,4 +52,25 @@ fn an_mtu_that_is_too_small_or_takes_the_lost_packet_is_not_believed() {
     let Some(peer) = told(&[0, 68, 551, length, 9000]) else { return };
     assert_eq!(path(&peer), (1500, "device", Some(1450)), "{peer}");
     assert_eq!(peer["icmp_mtu_bytes"], Value::Null);
+}
+
+#[test]
+fn a_capture_tells_of_the_way_what_routers_have_said_in_it() {
+    if let Some(reason) = tunmon::not_built() {
+        return needs::skip(&reason);
+    }
+    let read = |name: &str| {
+        let file = format!("{}/fixtures/captures/{name}", env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(tunmon::binary().unwrap());
+        let text = process::run(command.args(["read", &file, "-o", "json"])).unwrap();
+        let summary: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(summary["mtu_bytes"], Value::Null);
+        peer(&summary).clone()
+    };
+    let narrow = read("ovs_oversize_df_icmp.pcap");
+    assert_eq!(path(&narrow), (1400, "icmp", Some(1350)), "{narrow}");
+    let silent = read("ovs_ping_vni100.pcap");
+    for name in ["path_mtu_bytes", "path_mtu_source", "recommended_inner_mtu_bytes", "unused_inner_bytes", "route"] {
+        assert_eq!(silent[name], Value::Null, "{name}");
+    }
 }

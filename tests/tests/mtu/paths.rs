@@ -1,5 +1,10 @@
 //! The path MTU of a peer while tunmon watches, without any right left.
 
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tests::bench::packets::{ethernet_v4, geneve, ipv4, udp};
+use tests::raw::{self, How};
 use tests::tunmon::Tunmon;
 
 use super::support::{NARROW, Way, ends, number_behind, path, peer};
@@ -50,7 +55,7 @@ fn the_mtu_of_a_route_is_the_paths() {
         let overhead = if ipv6 { 70 } else { 50 };
         assert_eq!(path(peer), (1400, "route", Some(1400 - overhead)), "{peer}");
         assert_eq!((&peer["route"]["cached"], &peer["route"]["locked"]), (&false.into(), &false.into()));
-        assert_eq!(peer["unused_inner_bytes"], serde_json::Value::Null);
+        assert_eq!(peer["unused_inner_bytes"], Value::Null);
     }
 }
 
@@ -62,9 +67,11 @@ fn what_the_kernel_has_learned_is_the_paths_mtu_with_its_end() {
         way.send(ipv6, 1000, false);
         tunmon.wait_for("the healthy path", |record| record["peers"][0]["path_mtu_bytes"] == 1500).unwrap();
         let earlier = way.learn(ipv6);
-        // The same interval after the router has spoken, not ten seconds later.
+        let spoken = Instant::now();
         let narrow =
             tunmon.wait_for("the narrow path", |record| record["peers"][0]["path_mtu_source"] == "cache").unwrap();
+        // At the next report after the router has spoken, not when the last answer is old.
+        assert!(spoken.elapsed() < Duration::from_secs(8), "{:?}", spoken.elapsed());
         assert_eq!(
             (&peer(narrow)["path_mtu_before_bytes"], &peer(narrow)["icmp_mtu_bytes"]),
             (&1500.into(), &NARROW.into())
@@ -100,9 +107,8 @@ fn another_mtu_of_the_device_is_the_paths_from_then_on() {
     let mut tunmon = way.watch("");
     way.send(false, 1000, false);
     let wait = |tunmon: &mut Tunmon, mtu: u64| {
-        let is_it = |record: &serde_json::Value| {
-            record["schema"] == "tunmon.interval/v1" && record["peers"][0]["path_mtu_bytes"] == mtu
-        };
+        let is_it =
+            |record: &Value| record["schema"] == "tunmon.interval/v1" && record["peers"][0]["path_mtu_bytes"] == mtu;
         tunmon.wait_for(&format!("a path of {mtu}"), is_it).unwrap().clone()
     };
     wait(&mut tunmon, 1500);
@@ -129,4 +135,32 @@ fn a_route_by_another_device_is_as_narrow_as_that_device() {
     let peer = peer(report.records.last().unwrap());
     assert_eq!(path(peer), (1300, "route", Some(1250)), "{peer}");
     assert_eq!((&peer["route"]["device"], &peer["route"]["device_mtu_bytes"]), (&"other".into(), &1300.into()));
+}
+
+#[test]
+fn of_hundreds_of_peers_each_way_is_asked_for() {
+    const PEERS: u16 = 600;
+    let Some(way) = Way::create(1500, "") else { return };
+    way.near.ip(&["route add 10.99.0.0/16 via 192.0.2.254 mtu 1400"]).unwrap();
+    let mut tunmon = way.watch("--max-peers 1024");
+    let frame = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        let inner = ethernet_v4(&ipv4(17, 0, [[10, 0, 0, 1], [10, 0, 0, 2]], &udp([1, 2], &[0; 100])));
+        let outer = udp([1000, 6081], &geneve([0, 0, 0x65, 0x58], &[], &inner));
+        ethernet_v4(&ipv4(17, 0x4000, [[10, 99, high, low], [192, 0, 2, 1]], &outer))
+    };
+    let frames: Vec<_> = (0..PEERS).map(frame).collect();
+    raw::send(&way.router, "r0", &frames, How::Whole).unwrap();
+    let asked = |record: &Value| {
+        let peers = record["peers"].as_array().cloned().unwrap_or_default();
+        peers.iter().filter(|peer| peer["path_mtu_source"] == "route" && peer["path_mtu_bytes"] == 1400).count()
+    };
+    // A batch a report: the first one has no room for all.
+    let first = tunmon.wait_for("peers", |record| asked(record) != 0).unwrap();
+    assert!(asked(first) <= 256, "{}", asked(first));
+    let all = tunmon.wait_for("all peers", |record| asked(record) == usize::from(PEERS)).unwrap();
+    // That a way was asked for later is no change of the way.
+    assert!(all["peers"].as_array().unwrap().iter().all(|peer| peer["path_mtu_before_bytes"].is_null()));
+    let report = tunmon.stop().unwrap();
+    assert_eq!(asked(report.records.last().unwrap()), usize::from(PEERS));
 }

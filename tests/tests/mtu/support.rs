@@ -30,7 +30,7 @@ const OVN: [u8; 8] = [0x01, 0x02, 0x80, 1, 0, 1, 0, 2];
 /// The near node's end of the way, and the far one.
 pub(super) struct Way {
     pub(super) near: Namespace,
-    _router: Namespace,
+    pub(super) router: Namespace,
     far: Namespace,
 }
 
@@ -62,7 +62,7 @@ impl Way {
         let routes = [("198.51.100.0/24", "192.0.2.254"), ("2001:db8:2::/64", "2001:db8:1::fe")];
         near.ip(&routes.map(|(to, via)| format!("route add {to} via {via} {route}"))).unwrap();
         far.ip(&["route add default via 198.51.100.254", "route add default via 2001:db8:2::fe"]).unwrap();
-        Some(Self { near, _router: router, far })
+        Some(Self { near, router, far })
     }
 
     /// Watches the near node's device.
