@@ -18,7 +18,7 @@ use crate::counts::Issued;
 pub use evidence::{Evidence, Host, IcmpErrors, Tunnel, Way};
 pub use path::{Path, PathRoute};
 pub use rtt::{Buckets, Distribution, Rtt};
-pub use sizes::{Parts, Sizes};
+pub use sizes::{Parts, Share, Sizes};
 
 /// One device over some time.
 #[derive(Clone, Debug, Serialize)]
@@ -170,22 +170,6 @@ pub struct Vni {
     pub fragments: Fragments,
     /// Its round-trip times.
     pub rtt: Vec<Rtt>,
-}
-
-/// What a peer and one virtual network have in common.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Share {
-    /// The other end.
-    #[serde(skip)]
-    pub peer: IpAddr,
-    /// The network.
-    pub vni: u32,
-    /// Its packets.
-    #[serde(flatten)]
-    pub traffic: Traffic,
-    /// Their sizes.
-    #[serde(flatten)]
-    pub sizes: Sizes,
 }
 
 /// One tunnel endpoint on the other side.

@@ -1,9 +1,12 @@
 //! How long packets are, and what the tunnel adds to them. Maxima and minima are since the start.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use monitor_common::count::Counters;
 use serde::Serialize;
+
+use super::Traffic;
 
 /// Sizes of the packets of a tunnel, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -62,6 +65,22 @@ fn known<T: Default + PartialEq>(size: T) -> Option<T> {
     (size != T::default()).then_some(size)
 }
 
+/// What a peer and one virtual network have in common.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Share {
+    /// The other end.
+    #[serde(skip)]
+    pub peer: IpAddr,
+    /// The network.
+    pub vni: u32,
+    /// Its packets.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    /// Their sizes.
+    #[serde(flatten)]
+    pub sizes: Sizes,
+}
+
 /// What an overhead consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Parts {
@@ -111,7 +130,7 @@ impl fmt::Display for Parts {
 mod tests {
     use monitor_common::count::Traffic;
 
-    use super::*;
+    use super::{Counters, Parts, Sizes};
 
     #[test]
     fn an_overhead_is_the_sum_of_its_parts() {
