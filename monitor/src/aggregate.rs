@@ -10,7 +10,9 @@ mod evidence;
 mod handshakes;
 mod holes;
 mod inner_errors;
+mod paths;
 mod samples;
+mod shares;
 mod sparse;
 mod sums;
 
@@ -22,12 +24,13 @@ use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{self, Evidence, Fragments, IcmpErrors, Peer, Rtt, Snapshot, Traffic, Vni};
+use crate::snapshot::{self, Evidence, Fragments, IcmpErrors, PathRoute, Peer, Rtt, Sizes, Snapshot, Traffic, Vni};
 use distributions::Distributions;
-use evidence::{Before, Errors, Told};
+use evidence::{Before, Errors};
 use handshakes::Handshakes;
 use holes::Holes;
 use inner_errors::InnerErrors;
+use paths::Paths;
 use samples::{Samples, Span, Subject};
 use sums::Sums;
 
@@ -54,10 +57,10 @@ pub struct Aggregate {
     handshakes: [Handshakes; 2],
     holes: Holes,
     inner_errors: InnerErrors,
-    told: Told,
     /// The latest time that is known, and when the interval began; in the time of events.
     now_ns: u64,
     interval_ns: u64,
+    paths: Paths,
     /// Of the whole run, once it was summed up.
     distributions: Distributions,
 }
@@ -77,9 +80,9 @@ impl Aggregate {
             handshakes: Default::default(),
             holes: Holes::default(),
             inner_errors: InnerErrors::default(),
-            told: Told::default(),
             now_ns: 0,
             interval_ns: 0,
+            paths: Paths::default(),
             distributions: Distributions::default(),
         }
     }
@@ -97,7 +100,7 @@ impl Aggregate {
             (Any::Rtt(sample), Some(tunnel)) => self.sample(sample, tunnel),
             (Any::IcmpError(error), _) if error.is_inner == 0 => {
                 self.errors.iter_mut().for_each(|errors| errors.record(error));
-                self.told.record(error);
+                self.paths.record(error);
             }
             (Any::IcmpError(error), Some(tunnel)) => self.inner_errors.record(error, tunnel),
             (Any::Retransmit(step), Some(tunnel)) => self.holes.step(step, tunnel),
@@ -121,9 +124,24 @@ impl Aggregate {
         self.now_ns = self.now_ns.max(now_ns);
     }
 
-    /// Takes all counts so far and returns what happened since the last call, `seconds` ago.
-    pub fn interval(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
+    /// Takes all counts so far: which peers there are is known then.
+    pub fn update(&mut self, counts: &Counts) {
         self.sums.update(counts);
+    }
+
+    /// The peers that are told apart, each with this end of a tunnel to it.
+    pub fn ends(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> {
+        self.sums.peers.iter().map(|(peer, sum)| (*peer, sum.tunnel.local().ip()))
+    }
+
+    /// What routing says of the way to a peer; nothing when there is none.
+    pub fn learn(&mut self, peer: IpAddr, route: Option<PathRoute>) {
+        self.paths.learn(peer, route);
+    }
+
+    /// What happened since the last call, `seconds` ago, by the counts that were taken.
+    pub fn interval(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
+        self.end(counts, seconds);
         let difference = self.sums.since(&self.before);
         self.samples.end_interval();
         let mut read = *consumed;
@@ -145,9 +163,9 @@ impl Aggregate {
         snapshot
     }
 
-    /// Takes all counts so far and returns what happened since the start, `seconds` ago.
+    /// What happened since the start, `seconds` ago, by the counts that were taken.
     pub fn whole(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
-        self.sums.update(counts);
+        self.end(counts, 0.0);
         self.distributions = Distributions::new(counts);
         self.samples.next_interval();
         let mut snapshot = self.snapshot(&self.sums, consumed, seconds, Span::Whole);
@@ -155,7 +173,18 @@ impl Aggregate {
         let icmp_errors = self.errors[1].all();
         let evidence = self.evidence(icmp_errors, self.handshakes[1].all(), 0);
         snapshot.evidence = Evidence { tunnels: evidence::whole(counts, &evidence.peers()), ..evidence };
+        snapshot.shares = shares::shares(counts);
         snapshot
+    }
+
+    /// A peer of which nothing was seen: what is known of the way to it.
+    pub fn unseen(&self, peer: IpAddr) -> Peer {
+        self.peer(peer, &Counters::default(), Span::Whole)
+    }
+
+    fn end(&mut self, counts: &Counts, seconds: f64) {
+        self.paths.pass(counts, seconds);
+        self.paths.note(self.sums.peers.keys().copied(), known(self.mtu));
     }
 
     /// What rules judge, without the tunnels, from `since_ns` on.
@@ -167,7 +196,6 @@ impl Aggregate {
             handshakes,
             holes: self.holes.all(self.now_ns, full),
             too_big: self.inner_errors.since(since_ns),
-            told: self.told.lately(self.now_ns),
             ..Evidence::default()
         }
     }
@@ -176,6 +204,7 @@ impl Aggregate {
         Snapshot {
             interval_seconds,
             device: self.device.clone(),
+            mtu_bytes: known(self.mtu),
             blind_seconds: None,
             vnis: sums.vnis.iter().map(|(vni, counters)| self.vni(*vni, counters, span)).collect(),
             peers: sums.peers.iter().map(|(peer, counters)| self.peer(*peer, counters, span)).collect(),
@@ -183,32 +212,28 @@ impl Aggregate {
             other_peers: sums.other_peers,
             accounting: accounting::accounting(&sums.totals, consumed),
             overhead: None,
+            shares: Vec::new(),
             evidence: Evidence::default(),
         }
     }
 
     fn vni(&self, vni: u32, counters: &Counters, span: Span) -> Vni {
-        let [rx, tx] = &counters.traffic;
         Vni {
             vni,
             traffic: traffic(counters),
-            inner_length_max_bytes: known(rx.inner_longest.max(tx.inner_longest)),
+            sizes: Sizes::new(counters, self.sums.is_over_ipv4(vni)),
             fragments: fragments(counters),
             rtt: self.rtt(Subject::Vni(vni), counters, span),
         }
     }
 
     fn peer(&self, peer: IpAddr, counters: &Counters, span: Span) -> Peer {
-        let [rx, tx] = &counters.traffic;
-        let most = known(rx.overhead_most.max(tx.overhead_most));
-        let least = [rx.overhead_least, tx.overhead_least].into_iter().filter(|least| *least != 0).min();
+        let sizes = Sizes::new(counters, Some(peer.is_ipv4()));
         Peer {
             peer,
             traffic: traffic(counters),
-            overhead_min_bytes: least,
-            overhead_max_bytes: most,
-            outer_length_max_bytes: known(rx.outer_longest.max(tx.outer_longest)),
-            recommended_inner_mtu_bytes: most.and_then(|most| self.mtu.checked_sub(u32::from(most))),
+            sizes,
+            path: self.paths.path(peer, known(self.mtu)).with(&sizes),
             fragments: fragments(counters),
             rtt: self.rtt(Subject::Peer(peer), counters, span),
         }

@@ -17,13 +17,17 @@ Columns:
   REMOTE p50 p99   a packet leaves, its answer comes back: underlay, peer node, peer's pod
   LOCAL p50 p99    a packet comes, its answer leaves: this node's switch and pod
   MAX IN           longest inner IP packet, in bytes
-  OVERH            bytes that the tunnel adds; the device's MTU less these is what a pod may use
+  OVERH            bytes that the tunnel adds to an inner packet, least and most
   FRAG             outer and inner fragments
+  PATH             path MTU of the peer: the least of the device's, the route's, what the kernel
+                   has learned (cache) and what a router announced (icmp); 1400<1500: was 1500
+  POD MTU          path MTU less the most overhead: what a pod may use
 
 Examples:
   sudo tunmon --iface eth0                    watch, with a report every 2 s; Ctrl-C: summary
   sudo tunmon -i eth0,eth1 -o json --events   two devices, every record as a JSON line
   sudo tunmon demo --fault latency            a tunnel of its own, with 20 ms more each round trip
+  sudo tunmon mtu 192.0.2.2                   overhead, path MTU and longest packets of a peer
   tunmon read capture.pcapng --packets        the same analysis of a file, without privileges
   tunmon probe 192.0.2.2                      how long a packet does the underlay take to this node?
   sudo tunmon -i 'eth*' --pin                 count on while tunmon is restarted; ends with: sudo tunmon detach
@@ -35,7 +39,7 @@ privilege or kernel feature";
 ///
 /// It attaches XDP and TC programs that look at each packet and always pass it on. Without rights it can still read
 /// captures: tunmon read FILE.pcap.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "tunmon", version, max_term_width = 100, after_long_help = MORE)]
 pub struct Cli {
     /// What to do; without a command tunmon watches.
@@ -110,7 +114,7 @@ pub struct Common {
 }
 
 /// Commands besides watching.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Analyse a capture (pcap or pcapng) in the same way, without privileges.
     Read(Read),
@@ -123,6 +127,12 @@ pub enum Command {
     },
     /// Find out how long a packet the underlay takes to another tunnel endpoint, by sending some; only when asked.
     Probe(Probe),
+    /// Watch for 5 s (or --duration), then tell what fits through the tunnels: overhead, path MTU and longest packets of
+    /// each peer, and the MTU that its pods may use.
+    Mtu {
+        /// Address of the peer to tell about, with its VNIs; default: all.
+        peer: Option<String>,
+    },
     /// Make a two-node tunnel with traffic in network namespaces, and watch it.
     Demo {
         /// What is wrong with the tunnel.
@@ -132,7 +142,7 @@ pub enum Command {
 }
 
 /// Options of `read`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Read {
     /// The capture; - is standard input.
     pub file: PathBuf,
@@ -146,7 +156,7 @@ pub struct Read {
 }
 
 /// Options of `probe`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_long_help = MORE_OF_PROBE)]
 pub struct Probe {
     /// IP address of the other tunnel endpoint.

@@ -1,4 +1,5 @@
 //! Snapshots, events and packets in the forms that other programs read.
 
 pub mod json;
+pub(crate) mod mtu;
 pub mod packet;

@@ -44,6 +44,7 @@ pub fn run(cli: &Cli) -> Result<ExitCode> {
         Some(Command::Read(read)) => offline::read(read, &cli.common),
         Some(Command::Detach) => detach::run(cli),
         Some(Command::Explain { code }) => explain::run(code.as_deref()),
+        Some(Command::Mtu { peer }) => watch::mtu(cli, peer.as_deref()),
         Some(Command::Demo { fault }) => watch::demo(cli, *fault),
         Some(Command::Probe(probe)) => return probe::run(probe, &cli.common),
     }?;

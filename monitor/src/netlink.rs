@@ -1,5 +1,5 @@
-//! Requests to the kernel's routing netlink: dumps, changes that are acknowledged, and the bell that rings when a device
-//! changes.
+//! Requests to the kernel's routing netlink: dumps, single questions, changes that are acknowledged, and the bell that
+//! rings when a device changes.
 //!
 //! Attributes are taken one by one and the rest is passed over, so that a kernel which says more is understood too. The
 //! socket belongs to the namespace in which it was opened.
@@ -18,10 +18,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 pub(crate) use filters::{Filter, NewFilter, Parent, Qdisc};
 pub(crate) use links::Link;
+pub(crate) use routes::Hop;
 
 /// Message types of every netlink protocol (linux/netlink.h).
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
+/// One of several messages that make one answer.
+const MULTI: u16 = 0x2;
 /// The dump was cut into by a change: what was read may not fit together.
 const INTERRUPTED: u16 = 0x10;
 /// Dumps that are begun anew at most.
@@ -93,6 +96,12 @@ impl Route {
         self.answer(|_| {}).map(drop)
     }
 
+    /// Asks for one thing; `take` gets it.
+    fn ask(&mut self, request: &Request, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+        self.send(request, 0)?;
+        self.answer(|message| take(message.body)).map(drop)
+    }
+
     /// Asks for a list; `take` gets each entry, or `None` when the list begins anew.
     fn dump(&mut self, request: &Request, mut take: impl FnMut(Option<&[u8]>)) -> io::Result<()> {
         for _ in 0..ATTEMPTS {
@@ -134,7 +143,12 @@ impl Route {
                         Ok((error, _)) => return Err(io::Error::from_raw_os_error(error.wrapping_neg())),
                         Err(_) => return Err(io::ErrorKind::InvalidData.into()),
                     },
-                    _ => take(&message),
+                    _ => {
+                        take(&message);
+                        if message.header.flags & MULTI == 0 {
+                            return Ok(is_interrupted);
+                        }
+                    }
                 }
             }
         }

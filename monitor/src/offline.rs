@@ -98,6 +98,7 @@ impl Analysis<'_> {
         let local = if local.is_empty() { "no tunnel endpoint was seen".to_owned() } else { local.join(" ") };
         printer.text(&format!("{} frames; this node: {local}\n", reading.frames))?;
         let counts = Counts::of(&reading.tables, DEVICE);
+        self.aggregate.update(&counts);
         self.aggregate.is_now(reading.last_ns.unwrap_or_default());
         let mut snapshot = self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9);
         snapshot.evidence.is_here = self.is_here;

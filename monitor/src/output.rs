@@ -1,6 +1,7 @@
 //! Standard output in the form that was asked for. The clock of records is read here.
 
 use std::io::{self, IsTerminal, Write};
+use std::net::IpAddr;
 
 use anyhow::{Context, Result};
 use bytes::{BufMut, BytesMut};
@@ -9,14 +10,25 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::cli::Output;
-use crate::export::json::{self, Record, Summary};
+use crate::export::json::{self, DeviceChange, Record, Start, Summary};
+use crate::export::mtu::Mtu;
 use crate::findings::Finding;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Overhead, Peer, Snapshot};
 use crate::ui::{self, report};
+
+/// What is told of a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Everything, as it comes.
+    All,
+    /// At the end, what fits through to all peers, or to this one.
+    Mtu(Option<IpAddr>),
+}
 
 /// Where reports go.
 pub(crate) struct Printer {
     form: Output,
+    subject: Subject,
     /// The line that is being made; kept, so that lines cost no allocation.
     line: BytesMut,
 }
@@ -29,7 +41,22 @@ impl Printer {
             Output::Auto => Output::Json,
             form @ (Output::Text | Output::Json | Output::Quiet) => form,
         };
-        Self { form, line: BytesMut::new() }
+        Self { form, subject: Subject::All, line: BytesMut::new() }
+    }
+
+    /// A printer of this form that tells only this.
+    pub(crate) fn of(subject: Subject, form: Output) -> Self {
+        Self { subject, ..Self::new(form) }
+    }
+
+    /// Whether people read it.
+    pub(crate) fn is_text(&self) -> bool {
+        self.form == Output::Text
+    }
+
+    /// What it tells.
+    pub(crate) fn subject(&self) -> Subject {
+        self.subject
     }
 
     /// Text that has no record, such as the first lines for people.
@@ -58,23 +85,66 @@ impl Printer {
         self.line(&Record { schema, ts: format!("{at:.9}"), body })
     }
 
+    /// What is watched from now on, as text and as a record.
+    pub(crate) fn start(&mut self, greeting: &str, start: &Start) -> Result<()> {
+        if self.subject != Subject::All {
+            return Ok(());
+        }
+        self.text(greeting)?;
+        self.record(json::START, start)
+    }
+
+    /// What has become of a device; people are told on standard error.
+    pub(crate) fn device(&mut self, change: &DeviceChange<'_>) -> Result<()> {
+        eprintln!("{}", ui::device::text(change));
+        if self.subject == Subject::All { self.record(json::DEVICE, change) } else { Ok(()) }
+    }
+
     /// A report.
     pub(crate) fn interval(&mut self, snapshot: &Snapshot) -> Result<()> {
+        if self.subject != Subject::All {
+            return Ok(());
+        }
         self.record(json::INTERVAL, snapshot)?;
         self.text(&report::interval(snapshot, &clock()))
     }
 
     /// What has become of a finding.
     pub(crate) fn finding(&mut self, finding: &Finding) -> Result<()> {
+        if self.subject != Subject::All {
+            return Ok(());
+        }
         self.record(json::FINDING, finding)?;
         self.text(&ui::finding::text(finding, &clock()))
     }
 
-    /// The summary, with all findings of the run.
+    /// The summary, with all findings of the run, or that part of it which was asked for.
     pub(crate) fn summary(&mut self, snapshot: &Snapshot, findings: &[Finding]) -> Result<()> {
+        if let Subject::Mtu(asked) = self.subject {
+            return self.mtu(snapshot, asked);
+        }
         self.record(json::SUMMARY, Summary { snapshot, findings })?;
         self.text(&report::summary(snapshot))?;
         findings.iter().try_for_each(|finding| self.text(&ui::finding::text(finding, "")))
+    }
+
+    fn mtu(&mut self, snapshot: &Snapshot, asked: Option<IpAddr>) -> Result<()> {
+        let rows = Mtu::all(snapshot, asked);
+        rows.iter().try_for_each(|row| self.record(json::MTU, row))?;
+        // Of one that was asked about and is not here another device may know more.
+        if rows.is_empty() && asked.is_some() { Ok(()) } else { self.text(&ui::mtu::text(snapshot, &rows, asked)) }
+    }
+
+    /// A peer of which no device has seen anything.
+    pub(crate) fn unseen(&mut self, snapshot: &Snapshot, peer: &Peer) -> Result<()> {
+        let row = Mtu::unseen(snapshot, peer);
+        self.record(json::MTU, &row)?;
+        self.text(&ui::mtu::unseen(snapshot, &row))
+    }
+
+    /// What watching cost, for people.
+    pub(crate) fn overhead(&self, overhead: &Overhead) -> Result<()> {
+        if self.subject == Subject::All { self.text(&ui::overhead::text(overhead)) } else { Ok(()) }
     }
 }
 

@@ -75,10 +75,10 @@ fn target(probe: &Probe, common: &Common) -> Result<Target> {
         return Err(Failure::usage(cause, "name the other tunnel endpoint, as in options:remote_ip").into());
     }
     let mut route = Route::open().context("netlink")?;
-    let hop = route.toward(ip).map_err(|error| {
+    let hop = route.hop(ip, None).map_err(|error| {
         Failure::runtime(format!("no route to {ip}: {error}"), format!("see what the kernel says: ip route get {ip}"))
     })?;
-    if hop.is_local {
+    if hop.is_own {
         return Err(Failure::usage(format!("{ip} is this node's own address"), "name the other tunnel endpoint").into());
     }
     let links = route.links().context("the list of devices")?;

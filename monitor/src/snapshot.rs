@@ -3,7 +3,9 @@
 //! Times are in seconds, sizes in bytes; what is not known is absent.
 
 mod evidence;
+mod path;
 mod rtt;
+mod sizes;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +16,9 @@ use serde::Serialize;
 use crate::counts::Issued;
 
 pub use evidence::{Evidence, Handshakes, Hole, Host, IcmpErrors, TooBig, Tunnel, Way};
+pub use path::{Path, PathRoute};
 pub use rtt::{Buckets, Distribution, Rtt};
+pub use sizes::{Parts, Share, Sizes};
 
 /// One device over some time.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +27,9 @@ pub struct Snapshot {
     pub interval_seconds: f64,
     /// Name of the device.
     pub device: String,
+    /// Its MTU; of a capture there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu_bytes: Option<u32>,
     /// The part of the time in which no program was attached to it; of a capture there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blind_seconds: Option<f64>,
@@ -39,6 +46,9 @@ pub struct Snapshot {
     /// What watching cost; of a capture there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overhead: Option<Overhead>,
+    /// Each peer's part of each VNI, ascending; in a summary of a device only.
+    #[serde(skip)]
+    pub shares: Vec<Share>,
     /// What rules judge besides.
     #[serde(skip)]
     pub evidence: Evidence,
@@ -49,6 +59,17 @@ impl Snapshot {
     pub(crate) fn genuine_errors(&self) -> impl Iterator<Item = &IcmpErrors> {
         let is_known = |error: &&IcmpErrors| self.evidence.to(error.peer).any(|tunnel| tunnel.local == error.local);
         self.evidence.icmp_errors.iter().filter(is_known)
+    }
+
+    /// The smallest MTU that is known of the way to a peer that is told apart.
+    pub fn path_mtu(&self, peer: IpAddr) -> Option<u32> {
+        self.peer(peer)?.path.path_mtu_bytes
+    }
+
+    /// A peer that is told apart.
+    pub fn peer(&self, peer: IpAddr) -> Option<&Peer> {
+        let place = self.peers.binary_search_by_key(&peer, |row| row.peer).ok()?;
+        self.peers.get(place)
     }
 }
 
@@ -142,9 +163,9 @@ pub struct Vni {
     /// Its packets.
     #[serde(flatten)]
     pub traffic: Traffic,
-    /// Longest inner IP packet since the start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub inner_length_max_bytes: Option<u32>,
+    /// Their sizes.
+    #[serde(flatten)]
+    pub sizes: Sizes,
     /// Its fragments.
     pub fragments: Fragments,
     /// Its round-trip times.
@@ -159,18 +180,12 @@ pub struct Peer {
     /// Its packets.
     #[serde(flatten)]
     pub traffic: Traffic,
-    /// Least overhead since the start: from the outer IP header to the inner one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub overhead_min_bytes: Option<u16>,
-    /// Most overhead since the start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub overhead_max_bytes: Option<u16>,
-    /// Longest outer IP packet since the start.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outer_length_max_bytes: Option<u32>,
-    /// The device's MTU less the overhead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recommended_inner_mtu_bytes: Option<u32>,
+    /// Their sizes.
+    #[serde(flatten)]
+    pub sizes: Sizes,
+    /// The way to it.
+    #[serde(flatten)]
+    pub path: Path,
     /// Its fragments.
     pub fragments: Fragments,
     /// Its round-trip times.

@@ -5,11 +5,13 @@ mod host;
 mod life;
 mod overhead;
 mod pace;
+mod paths;
 mod roster;
 mod session;
 mod signals;
 mod watched;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -25,10 +27,10 @@ use crate::bpf::{Attachment, Ingress, Kernel, Pins, Sizes};
 use crate::cli::Cli;
 use crate::demo::{Demo, Fault};
 use crate::device::{Device, Pattern};
-use crate::export::json::{self, Start, StartDevice};
+use crate::export::json::{Start, StartDevice};
 use crate::failure::{Failure, is_privileged};
 use crate::netlink::{Link, Route};
-use crate::output::Printer;
+use crate::output::{Printer, Subject};
 use crate::privileges;
 use crate::sniff::Sniffer;
 use life::Life;
@@ -40,6 +42,27 @@ use watched::Watched;
 /// Watches the devices that the command line names.
 pub(crate) fn devices(cli: &Cli) -> Result<()> {
     watch(&cli.iface, cli, &mut Printer::new(cli.common.output))
+}
+
+/// Watches them for a while, and tells what fits through to the peers, or to `peer`.
+pub(crate) fn mtu(cli: &Cli, peer: Option<&str>) -> Result<()> {
+    let peer = peer.map(address).transpose()?;
+    let mut cli = cli.clone();
+    let duration = *cli.common.duration.get_or_insert(A_WHILE);
+    let mut printer = Printer::of(Subject::Mtu(peer), cli.common.output);
+    if printer.is_text() {
+        eprintln!("watching for {duration:?}; Ctrl-C ends it earlier");
+    }
+    watch(&cli.iface, &cli, &mut printer)
+}
+
+/// How long `mtu` watches.
+const A_WHILE: Duration = Duration::from_secs(5);
+
+fn address(text: &str) -> Result<IpAddr> {
+    let advice = "name the peer by its underlay address, such as 192.0.2.2 or 2001:db8::2; without one all are told";
+    let address = text.parse::<IpAddr>().map_err(|_| Failure::usage(format!("{text:?} is no IP address"), advice))?;
+    Ok(address.to_canonical())
 }
 
 /// Makes the demo's tunnel and watches its first node.
@@ -82,8 +105,7 @@ fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
     let sniffer = Sniffer::new(options.ports.first().copied().unwrap_or_default()).ok();
     let capabilities = privileges::reduce(needed(&kernel), || kernel.works())?;
     let start = start(&kernel, &devices, capabilities, cli.pin.clone());
-    printer.text(&greeting(&start, options.interval))?;
-    printer.record(json::START, &start)?;
+    printer.start(&greeting(&start, options.interval), &start)?;
     let session = Session::new(kernel, devices, life, sniffer, options)?;
     runtime.block_on(session.run(signals, options, printer))
 }

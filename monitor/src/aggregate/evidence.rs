@@ -62,29 +62,6 @@ impl Errors {
     }
 }
 
-/// Without another one for so long, nobody tells of a path any more.
-const SILENT_NS: u64 = 60_000_000_000;
-
-/// The ways, by their ends here and there, of which a router has told that they are too small, and when it did so last.
-#[derive(Default)]
-pub(super) struct Told(HashMap<[IpAddr; 2], u64>);
-
-impl Told {
-    /// Takes an error.
-    pub(super) fn record(&mut self, error: &IcmpError) {
-        let way = [error.source.ip(), error.destination.ip()];
-        let is_received = event::direction(error.direction) == Direction::Rx;
-        if is_received && error.mtu != 0 && (self.0.len() < MOST || self.0.contains_key(&way)) {
-            self.0.insert(way, error.head.at_ns);
-        }
-    }
-
-    /// The ways of which somebody tells.
-    pub(super) fn lately(&self, now_ns: u64) -> BTreeSet<[IpAddr; 2]> {
-        self.0.iter().filter(|(_, at)| now_ns < **at + SILENT_NS).map(|(way, _)| *way).collect()
-    }
-}
-
 /// The counts of the tunnels with fragments by slot, as they were. There may be tens of thousands of tunnels, and of most
 /// there is nothing to judge.
 #[derive(Default)]

@@ -21,6 +21,8 @@ pub const DEVICE: &str = "tunmon.device/v1";
 pub const FINDING: &str = "tunmon.finding/v1";
 /// Schema of a report.
 pub const INTERVAL: &str = "tunmon.interval/v1";
+/// Schema of what fits through to a peer.
+pub const MTU: &str = "tunmon.mtu/v1";
 /// Schema of a raw event.
 pub const EVENT: &str = "tunmon.event/v1";
 /// Schema of the last line.

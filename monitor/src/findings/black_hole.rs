@@ -70,13 +70,18 @@ fn judge(snapshot: &Snapshot) -> Vec<Hit> {
         peers.entry((lost.hole.peer, lost.hole.is_transmitted)).or_default().push(lost);
     }
     // Where a router tells of it, it is no black hole: TM102.
-    peers.retain(|(peer, is_sent), _| !(*is_sent && snapshot.evidence.is_told(*peer)));
+    peers.retain(|(peer, is_sent), _| !(*is_sent && is_told(snapshot, *peer)));
     peers.retain(|way, lost| is_convincing(snapshot, *way, lost));
     let mut tunnels = BTreeMap::<(IpAddr, u32), Vec<Lost<'_>>>::new();
     for lost in peers.into_values().flatten() {
         tunnels.entry((lost.hole.peer, lost.hole.vni)).or_default().push(lost);
     }
     tunnels.into_iter().map(|((peer, vni), lost)| hit(snapshot, peer, vni, &lost)).collect()
+}
+
+/// Whether a router has told lately that packets to a peer are too long.
+fn is_told(snapshot: &Snapshot, peer: IpAddr) -> bool {
+    snapshot.peer(peer).is_some_and(|row| row.path.icmp_mtu_bytes.is_some())
 }
 
 /// Whether the flows of one way are enough.
@@ -148,6 +153,7 @@ fn hit(snapshot: &Snapshot, peer: IpAddr, vni: u32, lost: &[Lost<'_>]) -> Hit {
     let overhead = snapshot.evidence.overhead(peer);
     let known = delivered.filter(|_| !is_partial).unwrap_or_default();
     let passes = known.max(if length > USUAL { USUAL } else { LEAST });
+    let passes = snapshot.path_mtu(peer).map_or(passes, |known| known.min(passes));
     let recommended = overhead.and_then(|overhead| passes.checked_sub(overhead));
     let direction = direction(lost);
     let way = match direction {

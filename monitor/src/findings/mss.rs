@@ -48,8 +48,12 @@ fn hit(snapshot: &Snapshot, handshakes: &Handshakes) -> Option<Hit> {
         peer: Some(peer),
         count: handshakes.count,
         cause: format!(
-            "{pod} and {other_pod} agree on an MSS of {mss_bytes}: its packets need {needed} bytes in the tunnel, and the \
-             {source} takes {limit}"
+            "{pod} and {other_pod} agree on an MSS of {mss_bytes}: its packets need {needed} bytes in the tunnel, and {} \
+             takes {limit}",
+            match source {
+                "device" => "the device",
+                _ => "the path",
+            }
         ),
         fix: format!("set the MTU of the pods to {recommended} or less, or clamp the MSS to {fitting}"),
         test: format!("tunmon mtu {peer}"),
@@ -67,18 +71,18 @@ fn hit(snapshot: &Snapshot, handshakes: &Handshakes) -> Option<Hit> {
     })
 }
 
-/// The least that is known to fit: the device, or what a router has said of the way to `peer`.
+/// The least that is known to fit, and who says so: the device, the route, what was learned, or a router.
 fn limit(snapshot: &Snapshot, peer: IpAddr) -> Option<(u32, &'static str)> {
-    let told = snapshot.genuine_errors().filter(|error| error.peer == peer).filter_map(|error| error.mtu_bytes);
-    let device = snapshot.evidence.mtu_bytes.map(|mtu| (mtu, "device"));
-    device.into_iter().chain(told.map(|mtu| (mtu, "path"))).min()
+    let path = snapshot.peer(peer).map(|row| &row.path);
+    let known = path.and_then(|path| path.path_mtu_bytes.zip(path.path_mtu_source));
+    known.or_else(|| snapshot.evidence.mtu_bytes.map(|mtu| (mtu, "device")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::findings::testing::{self, PEER};
-    use crate::snapshot::IcmpErrors;
+    use crate::snapshot::Path;
 
     fn agreed(mss_bytes: u32) -> Snapshot {
         let mut snapshot = testing::healthy();
@@ -110,10 +114,9 @@ mod tests {
     #[test]
     fn a_smaller_path_that_a_router_tells_of_counts() {
         let mut snapshot = agreed(1402);
-        let error = IcmpErrors { kind: 3, code: 4, mtu_bytes: Some(1400), peer: PEER, ..testing::error() };
-        snapshot.evidence.icmp_errors.push(error);
+        snapshot.peers.push(testing::peer(Path::new(Some(1500), None, Some(1400), None)));
         let [hit] = judge(&snapshot).try_into().unwrap();
-        assert_eq!((&hit.evidence["path_mtu_source"], &hit.evidence["path_mtu_bytes"]), (&"path".into(), &1400.into()));
+        assert_eq!((&hit.evidence["path_mtu_source"], &hit.evidence["path_mtu_bytes"]), (&"icmp".into(), &1400.into()));
     }
 
     #[test]

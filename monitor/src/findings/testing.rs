@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::aggregate::{Aggregate, Limits};
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{Hole, IcmpErrors, Snapshot, Tunnel, Way};
+use crate::snapshot::{Hole, IcmpErrors, Path, Peer, Snapshot, Tunnel, Way};
 
 pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2));
@@ -25,6 +25,12 @@ pub(super) fn fragments(count: u64) -> Snapshot {
     let mut snapshot = healthy();
     snapshot.evidence.tunnels[0].rx.outer_fragments = count;
     snapshot
+}
+
+/// The peer, with such a way to it.
+pub(super) fn peer(path: Path) -> Peer {
+    let limits = Limits { max_vnis: 8, max_peers: 8 };
+    Peer { path, ..Aggregate::new("eth0", 1500, limits).unseen(PEER) }
 }
 
 /// Data to the peer that was never sent again, of which nothing is known.

@@ -12,8 +12,6 @@ pub struct Evidence {
     pub tunnels: Vec<Tunnel>,
     /// ICMP errors about tunnel packets, alike ones together.
     pub icmp_errors: Vec<IcmpErrors>,
-    /// The ways, by their ends here and there, of which somebody tells that they are too small.
-    pub told: BTreeSet<[IpAddr; 2]>,
     /// Data that its receiver lacks.
     pub holes: Vec<Hole>,
     /// The largest segments that connections have agreed on.
@@ -37,11 +35,6 @@ impl Evidence {
     /// The tunnels to a peer.
     pub fn to(&self, peer: IpAddr) -> impl Iterator<Item = &Tunnel> {
         self.tunnels.iter().filter(move |tunnel| tunnel.peer == peer)
-    }
-
-    /// Whether a router has told lately that packets to a peer are too long.
-    pub(crate) fn is_told(&self, peer: IpAddr) -> bool {
-        self.to(peer).any(|tunnel| self.told.contains(&[tunnel.local, peer]))
     }
 
     /// The most that tunnels to a peer add to an inner packet, in bytes.

@@ -1,9 +1,10 @@
-//! The text of reports and of the summary; at most 80 columns.
+//! The text of reports and of the summary; at most 80 columns, and 110 of the peers' table.
 
 use std::fmt::Write;
 
 use monitor_common::tunnel::MAX_SLOTS;
 
+use super::path::{overhead, path, size};
 use super::units::{grouped, short, time};
 use crate::snapshot::{Flows, Peer, Rtt, Snapshot, Traffic, Vni};
 
@@ -39,34 +40,35 @@ fn tables(text: &mut String, snapshot: &Snapshot, clock: &str) {
     let mut vnis: Vec<&Vni> = snapshot.vnis.iter().filter(|vni| vni.traffic != Traffic::default()).collect();
     vnis.sort_by_key(|vni| std::cmp::Reverse(vni.traffic.rx_packets + vni.traffic.tx_packets));
     for vni in vnis.iter().take(ROWS) {
-        let size = vni.inner_length_max_bytes.map_or("-".to_owned(), |size| size.to_string());
+        let longest = size(vni.sizes.inner_length_max_bytes);
         let fragments = vni.fragments.outer + vni.fragments.inner;
-        row(text, snapshot, &vni.vni.to_string(), vni.traffic, &vni.rtt, (&size, fragments));
+        row(text, snapshot, &vni.vni.to_string(), vni.traffic, &vni.rtt, (&longest, fragments), "");
     }
     more(text, vnis.len(), "VNIs");
     if snapshot.other != Traffic::default() {
-        row(text, snapshot, "other", snapshot.other, &[], ("-", 0));
+        row(text, snapshot, "other", snapshot.other, &[], ("-", 0), "");
     }
-    let head = "RX pps TX pps  REMOTE p50     p99  LOCAL p50     p99   OVERH FRAG";
+    let head = "RX pps TX pps  REMOTE p50     p99  LOCAL p50     p99   OVERH FRAG  PATH            POD MTU";
     let _ = writeln!(text, "{:>17} {head}", "PEER");
     let mut peers: Vec<&Peer> = snapshot.peers.iter().filter(|peer| peer.traffic != Traffic::default()).collect();
     peers.sort_by_key(|peer| std::cmp::Reverse(peer.traffic.rx_packets + peer.traffic.tx_packets));
     for peer in peers.iter().take(ROWS) {
         let fragments = peer.fragments.outer + peer.fragments.inner;
-        row(text, snapshot, &peer.peer.to_string(), peer.traffic, &peer.rtt, (&overhead(peer), fragments));
+        let way = format!("  {:<15} {:>7}", path(&peer.path), size(peer.path.recommended_inner_mtu_bytes));
+        row(text, snapshot, &peer.peer.to_string(), peer.traffic, &peer.rtt, (&overhead(&peer.sizes), fragments), &way);
     }
     more(text, peers.len(), "peers");
 }
 
-fn overhead(peer: &Peer) -> String {
-    match (peer.overhead_min_bytes, peer.overhead_max_bytes) {
-        (Some(least), Some(most)) if least != most => format!("{least}-{most}"),
-        (_, Some(most)) => most.to_string(),
-        _ => "-".to_owned(),
-    }
-}
-
-fn row(text: &mut String, snapshot: &Snapshot, name: &str, traffic: Traffic, rtt: &[Rtt], last: (&str, u64)) {
+fn row(
+    text: &mut String,
+    snapshot: &Snapshot,
+    name: &str,
+    traffic: Traffic,
+    rtt: &[Rtt],
+    last: (&str, u64),
+    way: &str,
+) {
     let seconds = snapshot.interval_seconds;
     // Of a moment there is no rate.
     let rate = |packets: u64| if seconds > 1e-3 { short(packets as f64 / seconds) } else { "-".to_owned() };
@@ -79,7 +81,7 @@ fn row(text: &mut String, snapshot: &Snapshot, name: &str, traffic: Traffic, rtt
     let name = if name.len() > 17 { "" } else { name };
     let _ = writeln!(
         text,
-        "{name:>17} {rx:>6} {tx:>6}  {remote50:>10} {remote99:>7}  {local50:>9} {local99:>7} {:>7} {fragments:>4}",
+        "{name:>17} {rx:>6} {tx:>6}  {remote50:>10} {remote99:>7}  {local50:>9} {local99:>7} {:>7} {fragments:>4}{way}",
         last.0
     );
 }

@@ -17,10 +17,9 @@ use crate::aggregate::Limits;
 use crate::bpf::load::random_seed;
 use crate::bpf::{Attachment, Ingress};
 use crate::device::{Device, Pattern};
-use crate::export::json::{self, DeviceChange};
+use crate::export::json::DeviceChange;
 use crate::netlink::{Bell, Link, Route};
 use crate::output::Printer;
-use crate::ui;
 
 /// Between two looks when nothing is heard.
 const RARE: Duration = Duration::from_secs(30);
@@ -36,7 +35,7 @@ pub(super) struct Life {
     ingress: Ingress,
     limits: Limits,
     ends_on_loss: bool,
-    route: Route,
+    pub(super) route: Route,
     bell: AsyncFd<Bell>,
     looked: Instant,
     due: Instant,
@@ -192,7 +191,6 @@ impl Session {
             refused: hooks.map(|attachment| attachment.refused.as_slice()).unwrap_or_default(),
             blind_seconds: device.blind.whole(Instant::now()).as_secs_f64(),
         };
-        eprintln!("{}", ui::device::text(&change));
-        printer.record(json::DEVICE, change)
+        printer.device(&change)
     }
 }

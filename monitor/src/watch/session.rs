@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
-use monitor_common::event::KINDS;
+use monitor_common::event::{Any, KINDS};
 use monitor_common::frame::UNTRACKED;
 use monitor_common::tunnel::Tunnel;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
@@ -14,6 +14,7 @@ use super::host;
 use super::life::Life;
 use super::overhead::Meter;
 use super::pace::Pace;
+use super::paths::BATCH;
 use super::signals::Signals;
 use super::watched::Watched;
 use crate::bpf::Kernel;
@@ -26,7 +27,6 @@ use crate::failure::Failure;
 use crate::output::Printer;
 use crate::snapshot::Snapshot;
 use crate::sniff::Sniffer;
-use crate::ui;
 
 /// Everything that one run holds.
 pub(super) struct Session {
@@ -135,6 +135,9 @@ impl Session {
             }
             let tunnel = if head.tunnel == UNTRACKED { None } else { resolve(kernel, tunnels, head.tunnel) };
             device.aggregate.record(event, tunnel.as_ref());
+            if let Any::IcmpError(error) = event {
+                device.paths.doubt(error.destination.ip());
+            }
             if is_printed && result.is_ok() {
                 let at = offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
                 let body = json::Event::new(event, &device.device.name, tunnel.as_ref());
@@ -157,8 +160,10 @@ impl Session {
         let overhead = self.meter.interval(&self.kernel, seen(&all))?;
         let host = self.host.interval();
         for (device, counts) in self.devices.iter_mut().zip(all) {
+            let counts = counts.settled();
             device.aggregate.is_now(u64::try_from(clock::since_boot().as_nanos()).unwrap_or_default());
-            let mut snapshot = device.aggregate.interval(&counts.settled(), &device.consumed, seconds);
+            device.update(&counts, &mut self.life.route, now, BATCH);
+            let mut snapshot = device.aggregate.interval(&counts, &device.consumed, seconds);
             (snapshot.evidence.host, snapshot.evidence.is_here) = (Some(host), true);
             let blind_seconds = Some(device.blind.interval(now).as_secs_f64());
             let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
@@ -193,13 +198,18 @@ impl Session {
         self.report(false, printer)?;
         let all = self.all_counts(Kernel::counts_with_histograms)?;
         let overhead = self.meter.whole(&self.kernel, seen(&all))?;
+        let mut snapshots = Vec::new();
         for (device, counts) in self.devices.iter_mut().zip(all) {
+            device.paths.forget();
+            device.update(&counts, &mut self.life.route, ended, usize::MAX);
             let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);
             let blind_seconds = Some(device.blind.whole(ended).as_secs_f64());
             let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
             printer.summary(&snapshot, &device.findings.all())?;
+            snapshots.push(snapshot);
         }
-        printer.text(&ui::overhead::text(&overhead))
+        self.tell_unseen(&snapshots, printer)?;
+        printer.overhead(&overhead)
     }
 
     /// Says whether every event that was submitted has been read.
@@ -229,6 +239,7 @@ fn resume(kernel: &Kernel, devices: &mut [Watched]) -> Result<([u64; KINDS], Dur
     for (device, consumed) in devices.iter_mut().zip(backlog.consumed) {
         device.consumed = consumed;
         let counts = kernel.counts(device.device.index)?.settled();
+        device.aggregate.update(&counts);
         device.aggregate.interval(&counts, &device.consumed, 0.0);
     }
     let began = boot_time() + SignedDuration::from_nanos(began.cast_signed());

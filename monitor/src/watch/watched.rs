@@ -2,12 +2,14 @@
 
 use tokio::time::Instant;
 
+use super::paths::Paths;
 use super::roster::Known;
 use crate::aggregate::{Aggregate, Limits};
 use crate::bpf::Attachment;
-use crate::counts::ByKind;
+use crate::counts::{ByKind, Counts};
 use crate::device::{Device, Pattern};
 use crate::findings::Findings;
+use crate::netlink::Route;
 use std::time::Duration;
 
 /// One device.
@@ -22,6 +24,8 @@ pub(super) struct Watched {
     pub(super) aggregate: Aggregate,
     /// Its findings.
     pub(super) findings: Findings,
+    /// When its peers' routes were asked for.
+    pub(super) paths: Paths,
     /// What became of its events.
     pub(super) consumed: ByKind,
     /// The time without programs.
@@ -41,6 +45,7 @@ impl Watched {
             device,
             aggregate,
             findings: Findings::default(),
+            paths: Paths::default(),
             consumed,
             blind,
             trouble: None,
@@ -66,9 +71,16 @@ impl Watched {
         self.attachment = Some(attachment);
     }
 
+    /// Takes all counts so far, and asks for the routes of at most so many of its peers.
+    pub(super) fn update(&mut self, counts: &Counts, route: &mut Route, now: Instant, most: usize) {
+        self.aggregate.update(counts);
+        self.paths.ask(route, &self.device, &mut self.aggregate, now, most);
+    }
+
     /// The device is called and sized like this.
     pub(super) fn seen(&mut self, device: Device) {
         self.aggregate.describe(&device.name, device.mtu);
+        self.paths.forget();
         self.device = device;
     }
 }

@@ -70,7 +70,7 @@ fn main() -> Result<()> {
 impl Knobs {
     fn options(&self) -> Options {
         let &Self { ipv6, vlan, udp_checksum, underlay_mtu, pod_mtu, bfd, duration: _ } = self;
-        Options { ipv6, vlan, udp_checksum, underlay_mtu, pod_mtu, bfd, kernel: false }
+        Options { ipv6, vlan, udp_checksum, underlay_mtu, pod_mtu, bfd, ..Options::default() }
     }
 }
 
