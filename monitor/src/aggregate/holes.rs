@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use monitor_common::event::{self, Retransmit, Rtt};
 use monitor_common::frame::Direction;
 use monitor_common::loss::Step;
-use monitor_common::rtt::Leg;
+use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::tcp;
 
-use super::delivered::Delivered;
+use super::delivered::{Delivered, STEP};
 use crate::snapshot::Hole;
 
 /// Flows that are followed at most, and directions of peers; those that come later wait for room.
@@ -24,6 +24,9 @@ const FORGOTTEN_NS: u64 = 60_000_000_000;
 const HEARD_NS: u64 = 2_000_000_000;
 /// A length that was delivered so long before still says something about the way.
 const BEFORE_NS: u64 = 10_000_000_000;
+
+/// No tunnel packet with a segment is shorter: 20 + 8 + 8 + 14 + 20 + 20 bytes, rounded down.
+const SHORTEST: u32 = 80;
 
 /// A flow: who sends, who lacks, with their ports, the protocol, and the peer.
 type Flow = ([(IpAddr, u16); 2], u8, IpAddr);
@@ -68,7 +71,13 @@ impl Holes {
         if let Some(answered) = self.answered.get_mut(&sample.destination.ip()) {
             *answered = at;
         }
-        self.delivered(tunnel.peer().ip(), sample.leg() == Leg::Remote, u32::from(sample.length), at);
+        let (peer, length) = (tunnel.peer().ip(), u32::from(sample.length));
+        self.delivered(peer, sample.leg() == Leg::Remote, length, at);
+        if sample.leg() == Leg::Remote {
+            // The answer has come as well; that of an echo is as long as the request, but for the tunnel's options.
+            let answer = if sample.method() == Method::Echo { length.saturating_sub(STEP) } else { SHORTEST };
+            self.delivered(peer, false, answer.max(SHORTEST), at);
+        }
     }
 
     /// Takes a step of missing data.
@@ -218,7 +227,7 @@ impl Known {
 
     /// Lengths that differ by less than a step of what is known of deliveries are one.
     fn sent_again(&mut self, times: u32, length: u32) {
-        if length + super::delivered::STEP <= self.length {
+        if length + STEP <= self.length {
             if self.attempts >= 2 {
                 self.given_up = Some(self.length);
             }

@@ -2,7 +2,6 @@ use std::net::Ipv4Addr;
 
 use monitor_common::event::Head;
 use monitor_common::packet::Address;
-use monitor_common::rtt::Method;
 
 use super::*;
 
@@ -122,4 +121,20 @@ fn a_flood_of_flows_is_bounded_and_silence_is_forgotten() {
     holes.begin(START + 61 * SECOND);
     assert_eq!(holes.all(START, |_| None), []);
     assert!(holes.answered.is_empty());
+}
+
+#[test]
+fn an_answer_has_come_as_well() {
+    let mut holes = Holes::default();
+    let missing = Retransmit { missing: 3000, direction: Direction::Rx as u8, ..step(Step::Missing, 0, 0, 0) };
+    holes.step(&missing, &tunnel());
+    for at in 1..20 {
+        holes.sample(&sample(200 * at, 3, 240), &tunnel());
+    }
+    let hole = only(&holes, 4000);
+    assert_eq!(hole.delivered_since_bytes, Some(SHORTEST));
+    assert!(hole.steady_seconds > 3.5, "{}", hole.steady_seconds);
+    let echo = Rtt { way: Leg::Remote as u8 | (Method::Echo as u8) << 1, ..sample(3900, 3, 256) };
+    holes.sample(&echo, &tunnel());
+    assert_eq!(only(&holes, 4000).delivered_since_bytes, Some(240));
 }
