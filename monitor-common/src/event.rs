@@ -1,5 +1,7 @@
 //! What crosses the ring buffer: one struct a kind, each beginning with a [`Head`].
 
+mod handshake;
+pub mod hole;
 pub mod pending;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -7,6 +9,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::frame::Direction;
 use crate::packet::Address;
 use crate::rtt::{Leg, Method};
+
+pub use handshake::Handshake;
+pub use hole::Retransmit;
 
 /// Kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -175,74 +180,6 @@ pub struct IcmpError {
 
 impl Event for IcmpError {
     const KIND: Kind = Kind::IcmpError;
-}
-
-/// Data that is missing, was sent again, or has been acknowledged after that ([`crate::loss`]).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct Retransmit {
-    /// Time, device, the tunnel of the data.
-    pub head: Head,
-    /// Inner address that sent the data.
-    pub source: Address,
-    /// Inner address that it was sent to.
-    pub destination: Address,
-    /// Nanoseconds since the data was sent first, or found missing.
-    pub age_ns: u64,
-    /// Nanoseconds since its receiver sent something that was stamped, when `step` is `sent_again`.
-    pub heard_ns: u64,
-    /// Outer IP length of the packet, when it is the data; in bytes.
-    pub length: u32,
-    /// How often the data was sent again; of echoes, how many requests came while an older one waited.
-    pub times: u32,
-    /// Bytes that are known to be missing, when `step` is `missing`.
-    pub missing: u32,
-    /// Port of `source`; identifier of an echo.
-    pub source_port: u16,
-    /// Port of `destination`; identifier of an echo.
-    pub destination_port: u16,
-    /// Inner protocol.
-    pub protocol: u8,
-    /// Index of the [`crate::loss::Step`].
-    pub step: u8,
-    /// Index of the [`Direction`] of the data.
-    pub direction: u8,
-    /// Padding.
-    pub reserved: [u8; 5],
-}
-
-impl Event for Retransmit {
-    const KIND: Kind = Kind::Retransmit;
-}
-
-/// A SYN-ACK that answers a SYN which was seen: what both sides take at most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct Handshake {
-    /// Time, device, the tunnel of the SYN-ACK.
-    pub head: Head,
-    /// Inner address that sent the SYN-ACK.
-    pub source: Address,
-    /// Inner address that sent the SYN.
-    pub destination: Address,
-    /// Port of `source`.
-    pub source_port: u16,
-    /// Port of `destination`.
-    pub destination_port: u16,
-    /// MSS that `source` announces, in bytes; 0 when it does not.
-    pub source_mss: u16,
-    /// MSS that `destination` announces, in bytes; 0 when it does not.
-    pub destination_mss: u16,
-    /// From the outer IP header of the SYN-ACK to the inner one, in bytes.
-    pub overhead: u16,
-    /// Index of the [`Direction`] of the SYN-ACK.
-    pub direction: u8,
-    /// Padding.
-    pub reserved: [u8; 5],
-}
-
-impl Event for Handshake {
-    const KIND: Kind = Kind::Handshake;
 }
 
 /// Any event, as user space reads it.

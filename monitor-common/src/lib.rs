@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! wire ← frame ← packet ← {tunnel, flow, rtt, fragment} ← {event, histogram, count} ← tables ←
-//! report ← {account, round_trip, fast} ← observe
+//! report ← {account, loss, round_trip, fast} ← observe
 //! ```
 //!
 //! A module uses only what stands to its left. Packet memory is a trait ([`wire::Bytes`]), so are the maps

@@ -11,70 +11,16 @@
 //! | a FIN | silently: what its sender has acknowledged, should the other side be ahead of it, and the FIN itself |
 //! | an echo request comes while the one before it waits | the number of such requests, until a reply comes |
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
-
+use crate::event::hole::{Hole, Step};
 use crate::event::pending::Cause;
 use crate::flow::{Flow, Key};
 use crate::frame::UNTRACKED;
 use crate::packet::Packet;
-use crate::rtt::{self, Stamp};
+use crate::rtt::{self, Stamp, Timestamps};
 use crate::tables::{Next, Tables};
 use crate::tunnel::Tunnel;
 use crate::wire::icmp::{self, Purpose};
 use crate::wire::tcp;
-
-/// What became of a hole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Step {
-    /// Its data was sent again, or an echo request while an older one waits.
-    SentAgain = 1,
-    /// Its receiver lacks it.
-    Missing = 2,
-    /// It was acknowledged, or a reply came.
-    Acknowledged = 3,
-}
-
-impl Step {
-    /// The step at an event's index.
-    pub fn from_index(index: u8) -> Self {
-        match index {
-            1 => Self::SentAgain,
-            2 => Self::Missing,
-            _ => Self::Acknowledged,
-        }
-    }
-
-    /// The name that JSON uses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SentAgain => "sent_again",
-            Self::Missing => "missing",
-            Self::Acknowledged => "acknowledged",
-        }
-    }
-}
-
-/// A hole at the moment of a step. No `Option` of it: what a `None` leaves undefined would be read from the stack, and
-/// the verifier refuses that.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub(crate) struct Hole {
-    /// Bytes that are known to be missing.
-    pub(crate) missing: u32,
-    /// How often it was sent again.
-    pub(crate) times: u32,
-    /// Ticks since its data was sent first, or since it was found missing.
-    pub(crate) age: u32,
-    /// Ticks since its receiver sent something that was stamped.
-    pub(crate) heard: u32,
-    /// Slot of the tunnel of its data.
-    pub(crate) tunnel: u16,
-    /// The [`Step`]; 0: none.
-    pub(crate) step: u8,
-    /// 1 when it is the packet's own data; else it is the other side's.
-    pub(crate) is_own: u8,
-}
 
 /// Of a hole's id: it waits for the other side to be ahead of what a FIN acknowledged; it is a FIN.
 const WATCHED: u32 = 1 << 19;
@@ -150,7 +96,7 @@ fn sends(packet: &Packet, flow: &mut Flow, side: usize, now: u32, hole: &mut Hol
     let id = if data.is_hole() { data.id() } else { 0 };
     let (step, times, missing) = if id >= WATCHED && ahead > 0 {
         (Step::Missing, 0, ahead as u32)
-    } else if id < FIN && rtt::is_sent_again(flow, side, &packet.timestamps()) {
+    } else if id < FIN && rtt::is_sent_again(flow, side, &Timestamps::of(packet)) {
         (Step::SentAgain, id + 1, 0)
     } else {
         if id >= WATCHED && is_data {

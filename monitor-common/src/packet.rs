@@ -20,7 +20,6 @@ pub use quote::Quote;
 pub use stop::{Cause, Header, Layer, Stop};
 
 use crate::frame::{Frame, UNTRACKED};
-use crate::rtt::Timestamps;
 use crate::wire::Bytes;
 use crate::wire::geneve::Ports;
 
@@ -167,19 +166,6 @@ impl Packet {
     #[inline(always)]
     pub(crate) fn is_too_big_error(&self) -> bool {
         self.inner.version != 0 && self.quote.ip.version != 0 && self.icmp_mtu != 0
-    }
-
-    /// What identifies a segment with timestamps and its answer.
-    #[inline(always)]
-    pub(crate) fn timestamps(&self) -> Timestamps {
-        Timestamps {
-            tsval: self.tsval,
-            tsecr: self.tsecr,
-            sequence: self.sequence,
-            acknowledgment: self.acknowledgment,
-            has_payload: self.tcp_payload != 0,
-            length: self.wire_length(),
-        }
     }
 
     /// Inner source and destination, each with its port or the identifier of an echo.

@@ -1,8 +1,8 @@
 //! Events, sent within the limits on rates: about a packet as its last step, about a sample where it is counted.
 
+use crate::event::hole::Hole;
 use crate::event::pending::Cause;
 use crate::event::{self, Event, Head};
-use crate::loss::Hole;
 use crate::packet::{Class, Packet};
 use crate::rtt::TICK_NS;
 use crate::tables::Tables;

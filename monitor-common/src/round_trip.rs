@@ -4,7 +4,7 @@ use crate::event::pending::Match;
 use crate::flow::{Flow, Inserted, Key};
 use crate::packet::Packet;
 use crate::report;
-use crate::rtt::{self, Identity, Leg, Method, Sample};
+use crate::rtt::{self, Identity, Leg, Method, Sample, Timestamps};
 use crate::tables::{self, Next, Tables};
 use crate::tunnel::Tunnel;
 use crate::wire::icmp::{self, Purpose};
@@ -140,7 +140,7 @@ fn step(packet: &Packet, flow: &mut Flow, side: usize, role: Role, now_ns: u64) 
         }
     }
     if packet.has_timestamps != 0 && matches!(role, Role::Data | Role::Segment) {
-        let segment = packet.timestamps();
+        let segment = Timestamps::of(packet);
         let sample = rtt::timestamp(flow, side, &segment, packet.slot, || now_ns);
         method = method.or(sample.map(|(sample, _)| sample.method));
     }

@@ -18,6 +18,7 @@ mod stamp;
 use crate::flow::Flow;
 use crate::frame::Direction;
 use crate::frame::UNTRACKED;
+use crate::packet::Packet;
 use stamp::{CLOSED, ECHO, HANDSHAKE, TIMESTAMP};
 
 pub(crate) use stamp::Stamp;
@@ -122,6 +123,21 @@ pub struct Timestamps {
     pub has_payload: bool,
     /// Outer IP length of its packet on the wire, in bytes.
     pub length: u32,
+}
+
+impl Timestamps {
+    /// Those of a segment.
+    #[inline(always)]
+    pub(crate) fn of(packet: &Packet) -> Self {
+        Self {
+            tsval: packet.tsval,
+            tsecr: packet.tsecr,
+            sequence: packet.sequence,
+            acknowledgment: packet.acknowledgment,
+            has_payload: packet.tcp_payload != 0,
+            length: packet.wire_length(),
+        }
+    }
 }
 
 /// A tick, in nanoseconds.

@@ -3,11 +3,11 @@
 //!
 //! Each case runs once; with `TUNMON_FULL` ten times, and then nineteen of twenty runs have to be right.
 
-#[path = "campaign/case.rs"]
-mod case;
-#[path = "campaign/faults.rs"]
-mod faults;
-#[path = "campaign/healthy.rs"]
-mod healthy;
-#[path = "campaign/traffic.rs"]
-mod traffic;
+#![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
+
+mod campaign {
+    mod case;
+    mod faults;
+    mod healthy;
+    mod traffic;
+}

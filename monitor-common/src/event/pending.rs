@@ -2,8 +2,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::hole::Hole;
 use super::{Event, Head, Rtt};
-use crate::loss::Hole;
 use crate::packet::Address;
 use crate::rtt::{Leg, Sample};
 

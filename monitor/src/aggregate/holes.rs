@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use monitor_common::event::hole::Step;
 use monitor_common::event::{self, Retransmit, Rtt};
 use monitor_common::frame::Direction;
-use monitor_common::loss::Step;
 use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::tcp;

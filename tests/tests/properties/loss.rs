@@ -1,8 +1,8 @@
 //! Missing data in virtual time: what is sent again is told, step by step, and healthy connections tell nothing.
 
+use monitor_common::event::hole::Step;
 use monitor_common::event::{Any, Handshake, Retransmit};
 use monitor_common::frame::Direction;
-use monitor_common::loss::Step;
 use tests::frame::parts::{ACK, FIN, SYN, timestamps};
 
 use super::node::{Node, TICK, connect};

@@ -30,7 +30,7 @@ const LAYERS: &[Layers] = &[
             &["event", "histogram", "count"],
             &["tables"],
             &["report", "heap"],
-            &["account", "round_trip", "fast"],
+            &["account", "loss", "round_trip", "fast"],
             &["observe"],
         ],
         complete: true,

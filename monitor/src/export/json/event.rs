@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
+use monitor_common::event::hole::Step;
 use monitor_common::event::{self, Any};
 use monitor_common::frame::Direction;
-use monitor_common::loss::Step;
 use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::tcp;
 use serde::Serialize;

@@ -42,7 +42,7 @@ fn the_recommendation_is_what_is_known_to_pass() {
 fn one_flow_needs_three_retransmissions_and_two_flows_two_each() {
     let twice = Hole { times: 2, ..stalled() };
     assert_eq!(of(std::slice::from_ref(&twice)), []);
-    let other = Hole { source: ([10, 0, 0, 9].into(), 7), ..twice.clone() };
+    let other = Hole { source: ([10, 0, 0, 9].into(), 7), ..twice };
     let [hit] = of(&[twice.clone(), other]).try_into().unwrap();
     assert_eq!(hit.evidence["flows"], 2);
     assert_eq!(of(&[twice, Hole { is_transmitted: false, ..stalled() }]), [], "not of one direction");
@@ -138,12 +138,12 @@ fn echo_requests_do_not_tell_which_way_they_are_lost() {
 #[test]
 fn one_small_path_of_several_takes_two_flows_that_are_long_stuck() {
     let stuck = Hole { times: 4, confirmed_times: 3, delivered_since_bytes: Some(1552), ..stalled() };
-    let other = Hole { source: ([10, 0, 0, 9].into(), 7), ..stuck.clone() };
+    let other = Hole { source: ([10, 0, 0, 9].into(), 7), ..stuck };
     let [hit] = of(&[stuck.clone(), other.clone()]).try_into().unwrap();
     assert_eq!((&hit.evidence["is_partial"], &hit.evidence["flows"]), (&true.into(), &2.into()));
     assert_eq!(hit.evidence["recommended_inner_mtu_bytes"], 1230, "what the other paths take is no help");
     assert_eq!(of(std::slice::from_ref(&stuck)), [], "one flow");
-    assert_eq!(of(&[Hole { times: 3, ..stuck.clone() }, other.clone()]), [], "bad luck");
-    let short = Hole { length_bytes: Some(200), times: 2, ..other.clone() };
+    assert_eq!(of(&[Hole { times: 3, ..stuck }, other.clone()]), [], "bad luck");
+    let short = Hole { length_bytes: Some(200), times: 2, ..other };
     assert_eq!(of(&[stuck, other, short]), [], "short ones are stuck as well");
 }
