@@ -26,7 +26,7 @@ use monitor_common::tunnel::Tunnel;
 use crate::counts::{ByKind, Counts};
 use crate::snapshot::{self, Evidence, Fragments, IcmpErrors, PathRoute, Peer, Rtt, Sizes, Snapshot, Traffic, Vni};
 use distributions::Distributions;
-use evidence::{Before, Errors};
+use evidence::{Before, Complaints, Errors};
 use handshakes::Handshakes;
 use holes::Holes;
 use inner_errors::InnerErrors;
@@ -57,6 +57,7 @@ pub struct Aggregate {
     handshakes: [Handshakes; 2],
     holes: Holes,
     inner_errors: InnerErrors,
+    complaints: Complaints,
     /// The latest time that is known, and when the interval began; in the time of events.
     now_ns: u64,
     interval_ns: u64,
@@ -80,6 +81,7 @@ impl Aggregate {
             handshakes: Default::default(),
             holes: Holes::default(),
             inner_errors: InnerErrors::default(),
+            complaints: Complaints::default(),
             now_ns: 0,
             interval_ns: 0,
             paths: Paths::default(),
@@ -101,6 +103,7 @@ impl Aggregate {
             (Any::IcmpError(error), _) if error.is_inner == 0 => {
                 self.errors.iter_mut().for_each(|errors| errors.record(error));
                 self.paths.record(error);
+                self.complaints.record(error);
             }
             (Any::IcmpError(error), Some(tunnel)) => self.inner_errors.record(error, tunnel),
             (Any::Retransmit(step), Some(tunnel)) => self.holes.step(step, tunnel),
@@ -196,6 +199,7 @@ impl Aggregate {
             handshakes,
             holes: self.holes.all(self.now_ns, full),
             too_big: self.inner_errors.since(since_ns),
+            complaints: self.complaints.lately(self.now_ns),
             ..Evidence::default()
         }
     }

@@ -62,6 +62,29 @@ impl Errors {
     }
 }
 
+/// Without another one for so long, nobody complains any more.
+const SILENT_NS: u64 = 60_000_000_000;
+
+/// The ways, by their ends here and there, about whose packets an error has come, and when it did last.
+#[derive(Default)]
+pub(super) struct Complaints(HashMap<[IpAddr; 2], u64>);
+
+impl Complaints {
+    /// Takes an error.
+    pub(super) fn record(&mut self, error: &IcmpError) {
+        let way = [error.source.ip(), error.destination.ip()];
+        let is_received = event::direction(error.direction) == Direction::Rx;
+        if is_received && (self.0.len() < MOST || self.0.contains_key(&way)) {
+            self.0.insert(way, error.head.at_ns);
+        }
+    }
+
+    /// The ways about which somebody complains.
+    pub(super) fn lately(&self, now_ns: u64) -> BTreeSet<[IpAddr; 2]> {
+        self.0.iter().filter(|(_, at)| now_ns < **at + SILENT_NS).map(|(way, _)| *way).collect()
+    }
+}
+
 /// The counts of the tunnels with fragments by slot, as they were. There may be tens of thousands of tunnels, and of most
 /// there is nothing to judge.
 #[derive(Default)]

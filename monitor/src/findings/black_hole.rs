@@ -69,7 +69,7 @@ fn judge(snapshot: &Snapshot) -> Vec<Hit> {
     for lost in snapshot.evidence.holes.iter().filter_map(|hole| lost(hole, is_here)) {
         peers.entry((lost.hole.peer, lost.hole.is_transmitted)).or_default().push(lost);
     }
-    // Where a router tells of it, it is no black hole: TM102.
+    // Where somebody tells of it, it is no black hole: TM102, TM104 and others.
     peers.retain(|(peer, is_sent), _| !(*is_sent && is_told(snapshot, *peer)));
     peers.retain(|way, lost| is_convincing(snapshot, *way, lost));
     let mut tunnels = BTreeMap::<(IpAddr, u32), Vec<Lost<'_>>>::new();
@@ -79,9 +79,10 @@ fn judge(snapshot: &Snapshot) -> Vec<Hit> {
     tunnels.into_iter().map(|((peer, vni), lost)| hit(snapshot, peer, vni, &lost)).collect()
 }
 
-/// Whether a router has told lately that packets to a peer are too long.
+/// Whether somebody has said that packets to a peer do not arrive: other findings have it then, with the reason.
 fn is_told(snapshot: &Snapshot, peer: IpAddr) -> bool {
-    snapshot.peer(peer).is_some_and(|row| row.path.icmp_mtu_bytes.is_some())
+    let path = snapshot.peer(peer).map(|row| &row.path);
+    path.is_some_and(|path| path.icmp_mtu_bytes.is_some()) || snapshot.evidence.has_complaint(peer)
 }
 
 /// Whether the flows of one way are enough.

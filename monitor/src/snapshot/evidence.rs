@@ -12,6 +12,8 @@ pub struct Evidence {
     pub tunnels: Vec<Tunnel>,
     /// ICMP errors about tunnel packets, alike ones together.
     pub icmp_errors: Vec<IcmpErrors>,
+    /// The ways, by their ends here and there, about whose packets ICMP errors have come lately.
+    pub complaints: BTreeSet<[IpAddr; 2]>,
     /// Data that its receiver lacks.
     pub holes: Vec<Hole>,
     /// The largest segments that connections have agreed on.
@@ -35,6 +37,11 @@ impl Evidence {
     /// The tunnels to a peer.
     pub fn to(&self, peer: IpAddr) -> impl Iterator<Item = &Tunnel> {
         self.tunnels.iter().filter(move |tunnel| tunnel.peer == peer)
+    }
+
+    /// Whether an ICMP error has come lately about what was sent to a peer.
+    pub(crate) fn has_complaint(&self, peer: IpAddr) -> bool {
+        self.to(peer).any(|tunnel| self.complaints.contains(&[tunnel.local, peer]))
     }
 
     /// The most that tunnels to a peer add to an inner packet, in bytes.

@@ -72,10 +72,14 @@ fn healthy_and_plainly_bad_networks_have_none_of_it() {
 }
 
 #[test]
-fn where_a_router_tells_of_it_it_is_no_black_hole() {
+fn where_somebody_tells_of_it_it_is_no_black_hole() {
     let mut snapshot = testing::healthy();
     snapshot.evidence.holes.push(stalled());
-    assert_eq!(judge(&snapshot).len(), 1);
+    snapshot.evidence.complaints.insert(["192.0.2.77".parse().unwrap(), PEER]);
+    assert_eq!(judge(&snapshot).len(), 1, "an error about what was never sent is no news");
+    let mut refused = snapshot.clone();
+    refused.evidence.complaints.insert([testing::LOCAL, PEER]);
+    assert_eq!(judge(&refused), []);
     snapshot.peers.push(testing::peer(Path::new(Some(1500), None, Some(1400), None)));
     assert_eq!(judge(&snapshot), []);
 }
