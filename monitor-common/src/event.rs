@@ -162,6 +162,20 @@ pub struct IcmpError {
     pub quoted: u32,
     /// IP length of the quoted packet, in bytes, as its header has it.
     pub quoted_length: u32,
+    /// Inner source of the quoted packet, when `has_flow`.
+    pub inner_source: Address,
+    /// Inner destination of the quoted packet, when `has_flow`.
+    pub inner_destination: Address,
+    /// Port of `inner_source`, when the quote reaches it.
+    pub inner_source_port: u16,
+    /// Port of `inner_destination`, when the quote reaches it.
+    pub inner_destination_port: u16,
+    /// Inner protocol, when `has_flow`.
+    pub inner_protocol: u8,
+    /// 1 when the quote reaches the inner IP header.
+    pub has_flow: u8,
+    /// Padding.
+    pub reserved: [u8; 2],
     /// Type.
     pub kind: u8,
     /// Code.
@@ -175,7 +189,7 @@ pub struct IcmpError {
     /// 1 when it is inside a tunnel.
     pub is_inner: u8,
     /// Padding.
-    pub reserved: [u8; 2],
+    pub reserved_too: [u8; 2],
 }
 
 impl Event for IcmpError {

@@ -5,7 +5,7 @@ use crate::fast;
 use crate::frame::Frame;
 use crate::loss::loss;
 use crate::packet::{self, Packet};
-use crate::report::report;
+use crate::report;
 use crate::round_trip::{matched, round_trip};
 use crate::tables::{Next, Tables};
 use crate::wire::Bytes;
@@ -50,9 +50,14 @@ fn last_steps<T: Tables>(mut next: Next, packet: &Packet, tables: &mut T) {
     if next == Next::Match {
         next = matched(tables);
     }
+    if next == Next::ReportFlow
+        && let Some(now_ns) = tables.pending().map(|pending| pending.now_ns())
+    {
+        next = report::flow(packet, tables, now_ns);
+    }
     if next == Next::Report
         && let Some(now_ns) = tables.pending().map(|pending| pending.now_ns())
     {
-        report(packet, tables, now_ns);
+        report::report(packet, tables, now_ns);
     }
 }

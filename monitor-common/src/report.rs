@@ -5,23 +5,39 @@ use crate::event::pending::Cause;
 use crate::event::{self, Event, Head};
 use crate::packet::{Class, Packet};
 use crate::rtt::TICK_NS;
-use crate::tables::Tables;
+use crate::tables::{Next, Tables};
 
-/// Sends what there is to say about a packet that was seen at `now_ns`.
+/// The step that follows when all that is pending has been counted.
 #[inline(always)]
-pub fn report<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) {
-    if is_for(tables, Cause::Packet) {
-        if packet.class() == Class::IcmpError || packet.is_too_big_error() {
-            icmp_error(tables, packet, now_ns);
-        } else {
-            fragment(tables, packet, now_ns);
-        }
+pub(crate) fn next<T: Tables>(tables: &mut T) -> Next {
+    if is_for(tables, Cause::Hole) || is_for(tables, Cause::Handshake) {
+        Next::ReportFlow
+    } else if is_for(tables, Cause::Packet) {
+        Next::Report
+    } else {
+        Next::Done
     }
+}
+
+/// Sends what a packet says about its flow, seen at `now_ns`.
+#[inline(always)]
+pub fn flow<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Next {
     if is_for(tables, Cause::Hole) {
         retransmit(tables, packet, now_ns);
     }
     if is_for(tables, Cause::Handshake) {
         handshake(tables, packet, now_ns);
+    }
+    if is_for(tables, Cause::Packet) { Next::Report } else { Next::Done }
+}
+
+/// Sends what there is to say about a packet itself: a fragment, or an ICMP error.
+#[inline(always)]
+pub fn report<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) {
+    if packet.class() == Class::IcmpError || packet.is_too_big_error() {
+        icmp_error(tables, packet, now_ns);
+    } else {
+        fragment(tables, packet, now_ns);
     }
 }
 
@@ -67,13 +83,20 @@ fn icmp_error<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
         vni: quote.vni,
         quoted: quote.length,
         quoted_length: quote.ip.length,
+        inner_source: packet.inner.source,
+        inner_destination: packet.inner.destination,
+        inner_source_port: packet.inner_source_port,
+        inner_destination_port: packet.inner_destination_port,
+        inner_protocol: packet.inner.protocol,
+        has_flow: u8::from(packet.inner.version != 0 && !is_inner),
+        reserved: [0; 2],
         kind: packet.icmp_type,
         code: packet.icmp_code,
         has_vni: quote.has_vni,
         direction: packet.frame.direction() as u8,
         quoted_df: u8::from(quote.ip.dont_fragment()),
         is_inner: u8::from(is_inner),
-        reserved: [0; 2],
+        reserved_too: [0; 2],
     });
 }
 

@@ -19,14 +19,14 @@ pub fn round_trip<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> Ne
         pending.sample(&found, is_due);
         return Next::Match;
     }
-    if pending.is_reported() { Next::Report } else { Next::Done }
+    report::next(tables)
 }
 
 /// Counts the sample that is pending, and sends it when it is due.
 #[inline(always)]
 pub fn matched<T: Tables>(tables: &mut T) -> Next {
     let Some(pending) = tables.pending() else { return Next::Done };
-    let (event, is_due, is_reported) = (pending.sample, pending.is_due != 0, pending.is_reported());
+    let (event, is_due) = (pending.sample, pending.is_due != 0);
     let ticks = (event.rtt_ns / rtt::TICK_NS) as u32;
     let sample = Sample { ticks, method: event.method(), tunnel: event.head.tunnel, length: event.length };
     if let Some(place) = tables::place(tables, sample.tunnel) {
@@ -39,7 +39,7 @@ pub fn matched<T: Tables>(tables: &mut T) -> Next {
             report::sample(tables, &event);
         }
     }
-    if is_reported { Next::Report } else { Next::Done }
+    report::next(tables)
 }
 
 #[inline(always)]

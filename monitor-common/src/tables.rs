@@ -72,6 +72,8 @@ pub enum Next {
     RoundTrip,
     /// [`crate::round_trip::matched`].
     Match,
+    /// [`crate::report::flow`].
+    ReportFlow,
     /// [`crate::report::report`].
     Report,
 }

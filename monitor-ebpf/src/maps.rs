@@ -106,7 +106,9 @@ pub(crate) const V6_TX: u32 = 7;
 pub(crate) const MATCH: u32 = 8;
 /// Step: look for missing data.
 pub(crate) const LOSS: u32 = 9;
-const STEPS: u32 = 10;
+/// Step: send what the packet says about its flow.
+pub(crate) const REPORT_FLOW: u32 = 10;
+const STEPS: u32 = 11;
 
 /// Memory of one processor that the stack has no room for.
 ///

@@ -10,7 +10,7 @@ use monitor_common::tables::{Next, Tables};
 use monitor_common::wire::Bytes;
 use monitor_common::{account, loss, packet, report, round_trip};
 
-use crate::maps::{self, ACCOUNT, INNER, LOSS, MATCH, Maps, OUTER, OUTER_TX, REPORT, ROUND_TRIP, V6, V6_TX};
+use crate::maps::{self, ACCOUNT, INNER, LOSS, MATCH, Maps, OUTER, OUTER_TX, REPORT, REPORT_FLOW, ROUND_TRIP, V6, V6_TX};
 
 /// Goes on with a step. It returns only if user space put no program there, which it checks before it attaches anything.
 ///
@@ -88,6 +88,13 @@ pub(crate) fn matched<C: EbpfContext>(steps: &ProgramArray, context: &C) {
     go_on(steps, context, round_trip::matched(&mut Maps), Direction::Rx);
 }
 
+/// Reports what the packet in this processor's memory says about its flow, and goes on.
+#[inline(always)]
+pub(crate) fn report_flow<C: EbpfContext>(steps: &ProgramArray, context: &C) {
+    let (Some(now_ns), Some(packet)) = (Maps.pending().map(|pending| pending.now_ns()), maps::packet()) else { return };
+    go_on(steps, context, report::flow(packet, &mut Maps, now_ns), Direction::Rx);
+}
+
 /// Reports the packet in this processor's memory.
 #[inline(always)]
 pub(crate) fn report() {
@@ -107,6 +114,7 @@ pub(crate) fn go_on<C: EbpfContext>(steps: &ProgramArray, context: &C, next: Nex
         (Next::Loss, _) => follow::<LOSS, C>(steps, context),
         (Next::RoundTrip, _) => follow::<ROUND_TRIP, C>(steps, context),
         (Next::Match, _) => follow::<MATCH, C>(steps, context),
+        (Next::ReportFlow, _) => follow::<REPORT_FLOW, C>(steps, context),
         (Next::Report, _) => follow::<REPORT, C>(steps, context),
     }
 }

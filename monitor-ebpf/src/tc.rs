@@ -89,6 +89,12 @@ fn tunmon_match_t(context: TcContext) -> i32 {
 }
 
 #[classifier]
+fn tunmon_flow_t(context: TcContext) -> i32 {
+    shell::report_flow(&TC_STEPS, &context);
+    NEXT
+}
+
+#[classifier]
 fn tunmon_report_t(_context: TcContext) -> i32 {
     shell::report();
     NEXT

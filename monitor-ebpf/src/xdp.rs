@@ -71,6 +71,12 @@ fn tunmon_match_x(context: XdpContext) -> u32 {
 }
 
 #[xdp]
+fn tunmon_flow_x(context: XdpContext) -> u32 {
+    shell::report_flow(&XDP_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp]
 fn tunmon_report_x(_context: XdpContext) -> u32 {
     shell::report();
     XDP_PASS
@@ -130,6 +136,12 @@ fn tunmon_rtt_f(context: XdpContext) -> u32 {
 #[xdp(frags)]
 fn tunmon_match_f(context: XdpContext) -> u32 {
     shell::matched(&XDP_FRAGS_STEPS, &context);
+    XDP_PASS
+}
+
+#[xdp(frags)]
+fn tunmon_flow_f(context: XdpContext) -> u32 {
+    shell::report_flow(&XDP_FRAGS_STEPS, &context);
     XDP_PASS
 }
 

@@ -80,12 +80,6 @@ impl Pending {
         self.now_ns
     }
 
-    /// Says whether there is something to be reported of the packet.
-    #[inline(always)]
-    pub(crate) fn is_reported(&self) -> bool {
-        self.reports != 0
-    }
-
     /// Says whether the packet is to be reported for this cause.
     #[inline(always)]
     pub(crate) fn is_reported_for(&self, cause: Cause) -> bool {

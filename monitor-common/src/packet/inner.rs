@@ -1,17 +1,20 @@
 //! The packet inside the tunnel. `end` is where its bytes end, by the lengths of the outer headers.
 
 use super::stop::{Fault, Header, Layer};
-use super::{Malformed, Packet, ip, outer, quote};
+use super::{Class, Malformed, Packet, ip, outer, quote};
 use crate::wire::{Bytes, arp, bfd, ethernet as eth, geneve, icmp, tcp, udp};
 
-/// The payload of a Geneve header, from `offset` to `end`.
+/// The payload of a Geneve header, from `offset` to `end`; of a quoted one only addresses and ports.
 #[inline(always)]
 pub(super) fn parse<B: Bytes>(bytes: B, offset: usize, end: usize, packet: &mut Packet) {
     let result = match packet.geneve_protocol {
         geneve::ETHERNET => ethernet(bytes, offset, end, packet),
         ethertype => network(bytes, offset, ethertype, end, packet),
     };
-    if let Err(fault) = result {
+    // A quote ends where it ends.
+    if let Err(fault) = result
+        && packet.class() != Class::IcmpError
+    {
         outer::reject(packet, Malformed::Inner, Layer::Inner, fault);
     }
 }
@@ -47,6 +50,9 @@ fn network<B: Bytes>(bytes: B, offset: usize, ethertype: u16, end: usize, packet
     if packet.inner.payload as usize > end {
         return Err(Fault::cut(header));
     }
+    if packet.class() == Class::IcmpError {
+        return quoted_ports(bytes, end, packet);
+    }
     let ip_end = offset + packet.inner.length as usize;
     let is_whole = !packet.outer.more_fragments();
     if packet.inner.length < packet.inner.header_length() || (ip_end > end && is_whole) {
@@ -56,6 +62,19 @@ fn network<B: Bytes>(bytes: B, offset: usize, ethertype: u16, end: usize, packet
         return Ok(());
     }
     transport(bytes, if ip_end < end { ip_end } else { end }, packet)
+}
+
+/// TCP and UDP begin with their ports.
+#[inline(always)]
+fn quoted_ports<B: Bytes>(bytes: B, end: usize, packet: &mut Packet) -> Result<(), Fault> {
+    let protocol = packet.inner.protocol;
+    if (protocol == tcp::PROTOCOL || protocol == udp::PROTOCOL) && !packet.inner.is_later_fragment() {
+        let offset = bytes.settle(packet.inner.payload as usize);
+        let header = udp::Udp(take::<B, { udp::LENGTH }>(bytes, offset, end, Header::Udp)?);
+        packet.inner_source_port = header.source_port();
+        packet.inner_destination_port = header.destination_port();
+    }
+    Ok(())
 }
 
 #[inline(always)]

@@ -78,7 +78,7 @@ pub(super) fn parse<B: Bytes>(bytes: B, offset: usize, end: usize, protocol: u8,
     }
 }
 
-/// The VNI of a quoted tunnel packet, when the quote reaches that far.
+/// The VNI of a quoted tunnel packet, when the quote reaches that far, and where what it carries begins.
 #[inline(always)]
 fn vni<B: Bytes>(bytes: B, end: usize, packet: &mut Packet) {
     let offset = bytes.settle(packet.quote.ip.payload as usize) + udp::LENGTH;
@@ -90,5 +90,8 @@ fn vni<B: Bytes>(bytes: B, end: usize, packet: &mut Packet) {
     if header.version() == 0 {
         packet.quote.vni = header.vni();
         packet.quote.has_vni = 1;
+        packet.geneve_protocol = header.protocol();
+        packet.payload = (offset + geneve::LENGTH + header.options_length()) as u16;
+        packet.payload_end = end as u32;
     }
 }

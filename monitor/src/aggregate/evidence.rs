@@ -8,7 +8,7 @@ use monitor_common::event::{self, IcmpError};
 use monitor_common::frame::Direction;
 
 use crate::counts::{Counts, Tracked};
-use crate::snapshot::{IcmpErrors, Tunnel, Way};
+use crate::snapshot::{Flow, IcmpErrors, Tunnel, Way};
 
 /// Errors that are told apart at most; a flood of them has one reporter or many false ones.
 const MOST: usize = 256;
@@ -38,16 +38,24 @@ impl Errors {
             quoted_bytes: error.quoted,
             quoted_length_bytes: error.quoted_length,
             quoted_df: error.quoted_df != 0,
+            flow: (error.has_flow != 0).then(|| Flow {
+                src: error.inner_source.ip(),
+                src_port: error.inner_source_port,
+                dst: error.inner_destination.ip(),
+                dst_port: error.inner_destination_port,
+                protocol: error.inner_protocol,
+            }),
             count: 0,
         };
         let IcmpErrors { reporter, vni, kind, code, mtu_bytes, quoted_df, .. } = new;
         let key = (reporter, [peer, local], is_received, vni, kind, code, mtu_bytes, quoted_df);
-        let (quoted, length) = (new.quoted_bytes, new.quoted_length_bytes);
+        let (quoted, length, flow) = (new.quoted_bytes, new.quoted_length_bytes, new.flow);
         if self.0.len() < MOST || self.0.contains_key(&key) {
             let sum = self.0.entry(key).or_insert(new);
             sum.count += 1;
             sum.quoted_bytes = sum.quoted_bytes.min(quoted);
             sum.quoted_length_bytes = sum.quoted_length_bytes.min(length);
+            sum.flow = sum.flow.or(flow);
         }
     }
 

@@ -40,7 +40,7 @@ struct Known {
     /// Of the interval.
     steps: u64,
     times: u32,
-    /// Retransmissions after something shorter had been delivered since it opened.
+    /// Retransmissions before which something had been delivered since the one before.
     confirmed: u32,
     /// Length and number of what was sent last.
     length: u32,

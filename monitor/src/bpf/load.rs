@@ -181,6 +181,7 @@ fn load_chain(ebpf: &mut Ebpf, steps: &str, entry: &str, [first, rest]: [char; 2
         (6, format!("tunmon_v6_{first}")),
         (8, format!("tunmon_match_{rest}")),
         (9, format!("tunmon_loss_{rest}")),
+        (10, format!("tunmon_flow_{rest}")),
     ];
     if first != rest {
         names.push((5, format!("tunmon_outer_{rest}")));

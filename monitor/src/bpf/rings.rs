@@ -41,7 +41,7 @@ pub(super) fn written_and_read(kind: Kind, ring: &MapData) -> io::Result<[u64; 2
 }
 
 /// Bytes for each processor: it may send 16 events of a kind in 2^20 ns, so 1237 in the longest time between two looks
-/// (80 ms), of 96 bytes at most with their headers.
+/// (80 ms), of 96 bytes, headers included; those of ICMP errors are longer, and hardly ever as many.
 const SHARE: usize = 128 << 10;
 /// No ring is larger: with more processors than 16 not all of them may go from silence to their limit at once.
 const MOST: usize = 2 << 20;

@@ -49,7 +49,7 @@ pub fn line(packet: &Packet, record: &Record<'_>, frame: u64) -> Line {
         outer: outer(packet, record.bytes),
         geneve: packet.has_geneve().then(|| geneve::geneve(packet, record.bytes)),
         ovn: geneve::ovn(packet),
-        inner: inner::inner(packet, record.bytes),
+        inner: if packet.has_geneve() { inner::inner(packet, record.bytes) } else { None },
         quote: (packet.quote.ip.version != 0).then(|| quoted(&packet.quote)),
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{Hit, Rule, Severity, value};
-use crate::snapshot::{IcmpErrors, Snapshot};
+use crate::snapshot::{Flow, IcmpErrors, Snapshot};
 
 /// The rule.
 pub(super) const RULE: Rule = Rule {
@@ -21,6 +21,7 @@ struct Evidence {
     reporter: IpAddr,
     icmp_type: u8,
     icmp_code: u8,
+    inner: Option<Flow>,
 }
 
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
@@ -45,7 +46,7 @@ fn hit(error: &IcmpErrors) -> Hit {
         cause: format!("a filter at {reporter} forbids tunnel packets to {peer}"),
         fix: format!("allow UDP port 6081 to {peer} there, in both directions"),
         test: format!("nc -uvz {peer} 6081; iptables -S or nft list ruleset at {reporter}"),
-        evidence: value(&Evidence { reporter, icmp_type: kind, icmp_code: code }),
+        evidence: value(&Evidence { reporter, icmp_type: kind, icmp_code: code, inner: error.flow }),
     }
 }
 

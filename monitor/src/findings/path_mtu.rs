@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{Hit, Rule, Severity, value};
-use crate::snapshot::{IcmpErrors, Snapshot};
+use crate::snapshot::{Flow, IcmpErrors, Snapshot};
 
 /// The rule.
 pub(super) const RULE: Rule = Rule {
@@ -27,6 +27,7 @@ struct Evidence {
     quoted_bytes: u32,
     quote_is_enough: bool,
     recommended_inner_mtu_bytes: Option<u32>,
+    inner: Option<Flow>,
 }
 
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
@@ -67,6 +68,7 @@ fn hit(snapshot: &Snapshot, error: &IcmpErrors) -> Hit {
             quoted_bytes,
             quote_is_enough,
             recommended_inner_mtu_bytes: recommended,
+            inner: error.flow,
         }),
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{Hit, Rule, Severity, value};
-use crate::snapshot::{IcmpErrors, Snapshot};
+use crate::snapshot::{Flow, IcmpErrors, Snapshot};
 
 /// The rule.
 pub(super) const RULE: Rule = Rule {
@@ -20,6 +20,7 @@ pub(super) const RULE: Rule = Rule {
 struct Evidence {
     reporter: IpAddr,
     direction: &'static str,
+    inner: Option<Flow>,
 }
 
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
@@ -66,7 +67,7 @@ fn hit(error: &IcmpErrors) -> Hit {
         fix: "see whether Open vSwitch runs there and has the tunnel's port: ovs-vsctl show; ss -lun sport = :6081"
             .to_owned(),
         test: format!("nc -uvz {} 6081", if is_received { peer } else { error.local }),
-        evidence: value(&Evidence { reporter, direction }),
+        evidence: value(&Evidence { reporter, direction, inner: error.flow }),
     }
 }
 

@@ -73,6 +73,7 @@ pub(super) fn error() -> IcmpErrors {
         quoted_bytes: 548,
         quoted_length_bytes: 1478,
         quoted_df: true,
+        flow: None,
         count: 4,
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::{Hit, Rule, Severity, value};
-use crate::snapshot::{IcmpErrors, Snapshot};
+use crate::snapshot::{Flow, IcmpErrors, Snapshot};
 
 /// The rule.
 pub(super) const RULE: Rule = Rule {
@@ -19,6 +19,7 @@ pub(super) const RULE: Rule = Rule {
 #[derive(Serialize)]
 struct Evidence {
     reporter: IpAddr,
+    inner: Option<Flow>,
 }
 
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
@@ -42,7 +43,7 @@ fn hit(error: &IcmpErrors) -> Hit {
         ),
         fix: format!("follow the route to {peer}; options:ttl of the tunnel's interface should be 64"),
         test: format!("traceroute -n {peer}"),
-        evidence: value(&Evidence { reporter }),
+        evidence: value(&Evidence { reporter, inner: error.flow }),
     }
 }
 

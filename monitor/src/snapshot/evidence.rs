@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 /// Facts of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
@@ -126,8 +128,25 @@ pub struct IcmpErrors {
     pub quoted_length_bytes: u32,
     /// Whether the quoted packets must not be fragmented.
     pub quoted_df: bool,
+    /// The inner flow of one of the quoted packets, when the quote reaches it.
+    pub flow: Option<Flow>,
     /// How many.
     pub count: u64,
+}
+
+/// Who sends to whom inside a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Flow {
+    /// Sender.
+    pub src: IpAddr,
+    /// Its port, or 0.
+    pub src_port: u16,
+    /// Receiver.
+    pub dst: IpAddr,
+    /// Its port, or 0.
+    pub dst_port: u16,
+    /// IP protocol.
+    pub protocol: u8,
 }
 
 /// Data of one flow that is missing, with what has reached the same peer meanwhile. Lengths are those of outer IP packets.
@@ -151,7 +170,7 @@ pub struct Hole {
     pub steps: u64,
     /// How often it was sent again, as far as this device has seen.
     pub times: u32,
-    /// How often after something had reached the peer since.
+    /// How often when something had reached the peer since the time before.
     pub confirmed_times: u32,
     /// Length of what was sent last; of what was never seen, that of the longest packet which it fills.
     pub length_bytes: Option<u32>,

@@ -67,3 +67,12 @@ fn whose_capture_it_is_decides_where_the_packets_are_lost() {
         assert_eq!(finding["evidence"]["lost_length_bytes"], 1550, "{finding}");
     }
 }
+
+#[test]
+fn a_long_quote_names_the_flow_inside() {
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures/ovs_oversize_df_icmp.pcap");
+    let Some(records) = run(&["read", capture.to_str().unwrap()], false) else { return };
+    let [finding] = of_summary(&records).try_into().unwrap();
+    let inner = &finding["evidence"]["inner"];
+    assert_eq!((&inner["src"], &inner["dst"], &inner["protocol"]), (&"10.101.0.1".into(), &"10.101.0.2".into(), &1.into()));
+}

@@ -55,6 +55,7 @@ fn what_arrives_after_the_hole_has_opened_confirms_later_retransmissions() {
     assert_eq!(only(&holes, 300).delivered_lately_bytes, Some(1488));
     holes.sample(&sample(400, 3, 240), &tunnel());
     holes.step(&step(Step::SentAgain, 600, 2, 1550), &tunnel());
+    holes.sample(&sample(900, 3, 240), &tunnel());
     holes.step(&step(Step::SentAgain, 1400, 3, 1550), &tunnel());
     let hole = only(&holes, 2000);
     assert_eq!((hole.times, hole.confirmed_times, hole.length_bytes), (3, 2, Some(1550)));
@@ -62,6 +63,17 @@ fn what_arrives_after_the_hole_has_opened_confirms_later_retransmissions() {
     holes.sample(&sample(2100, 2, 240), &tunnel());
     assert!(only(&holes, 2200).is_receiver_there, "pod 2 has answered something");
     assert!((only(&holes, 2200).age_seconds - 2.2).abs() < 1e-9);
+}
+
+#[test]
+fn an_outage_that_begins_right_behind_a_short_packet_confirms_nothing() {
+    let mut holes = Holes::default();
+    holes.sample(&sample(1, 3, 96), &tunnel());
+    for (at, times) in [(200, 1), (600, 2), (1400, 3), (3000, 4)] {
+        holes.step(&step(Step::SentAgain, at, times, 1550), &tunnel());
+    }
+    let hole = only(&holes, 3100);
+    assert_eq!((hole.delivered_since_bytes, hole.confirmed_times), (Some(96), 1));
 }
 
 #[test]

@@ -59,6 +59,8 @@ enum Detail {
         quoted_bytes: u32,
         quoted_ip_length_bytes: u32,
         quoted_df: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        inner: Option<Inner>,
     },
     Retransmit {
         direction: &'static str,
@@ -189,6 +191,13 @@ fn icmp_detail(error: &event::IcmpError) -> Detail {
         quoted_bytes: error.quoted,
         quoted_ip_length_bytes: error.quoted_length,
         quoted_df: error.quoted_df != 0,
+        inner: (error.has_flow != 0).then(|| Inner {
+            src: error.inner_source.ip(),
+            src_port: error.inner_source_port,
+            dst: error.inner_destination.ip(),
+            dst_port: error.inner_destination_port,
+            protocol: error.inner_protocol,
+        }),
     }
 }
 
