@@ -99,8 +99,9 @@ impl Holes {
     fn open(&mut self, flow: Flow, step: &Retransmit, is_transmitted: bool, vni: u32) {
         let (peer, at) = (flow.2, step.head.at_ns);
         let opened_ns = at.saturating_sub(step.age_ns);
-        let is_passing =
-            self.delivered.get(&(peer, is_transmitted)).is_some_and(|known| known.since(opened_ns).is_some());
+        let last_ns = self.flows.get(&flow).map_or(opened_ns, |known| known.last_ns.max(opened_ns));
+        let delivered = self.delivered.get(&(peer, is_transmitted));
+        let is_passing = delivered.is_some_and(|delivered| delivered.since(last_ns).is_some());
         self.answered.entry(flow.0[1].0).or_insert(0);
         let known = self.flows.entry(flow).or_insert_with(|| Known::new(vni, is_transmitted, opened_ns));
         if known.is_closed || known.times > step.times {
