@@ -10,9 +10,10 @@ use crate::tables::{Next, Tables};
 /// The step that follows when all that is pending has been counted.
 #[inline(always)]
 pub(crate) fn next<T: Tables>(tables: &mut T) -> Next {
-    if is_for(tables, Cause::Hole) || is_for(tables, Cause::Handshake) {
+    let Some(pending) = tables.pending() else { return Next::Done };
+    if pending.is_reported_for(Cause::Hole) || pending.is_reported_for(Cause::Handshake) {
         Next::ReportFlow
-    } else if is_for(tables, Cause::Packet) {
+    } else if pending.is_reported_for(Cause::Packet) {
         Next::Report
     } else {
         Next::Done

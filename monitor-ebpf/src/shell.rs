@@ -10,7 +10,9 @@ use monitor_common::tables::{Next, Tables};
 use monitor_common::wire::Bytes;
 use monitor_common::{account, loss, packet, report, round_trip};
 
-use crate::maps::{self, ACCOUNT, INNER, LOSS, MATCH, Maps, OUTER, OUTER_TX, REPORT, REPORT_FLOW, ROUND_TRIP, V6, V6_TX};
+use crate::maps::{
+    self, ACCOUNT, INNER, LOSS, MATCH, Maps, OUTER, OUTER_TX, REPORT, REPORT_FLOW, ROUND_TRIP, V6, V6_TX,
+};
 
 /// Goes on with a step. It returns only if user space put no program there, which it checks before it attaches anything.
 ///

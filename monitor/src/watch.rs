@@ -179,6 +179,7 @@ fn start_device(attachment: &Attachment) -> StartDevice {
         ingress: attachment.ingress,
         egress: attachment.egress,
         refused: attachment.refused.clone(),
+        size_rules: !attachment.is_merged(),
     }
 }
 
@@ -190,6 +191,9 @@ fn greeting(start: &Start, interval: Duration) -> String {
         text += &format!("  {} {} mtu {}  {hooks}\n", device.device, addresses.join(" "), device.mtu_bytes);
         for refused in &device.refused {
             text += &format!("    passed over {refused}\n");
+        }
+        if !device.size_rules {
+            text += "    received packets may be merged ones (GRO): rules about their sizes are off\n";
         }
     }
     for line in start.features.degraded() {

@@ -45,6 +45,11 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    /// Whether received packets are seen behind the place where the kernel merges them.
+    pub fn is_merged(&self) -> bool {
+        self.ingress == Hook::GenericXdp.name()
+    }
+
     /// Whether everything is still attached: nobody has detached it, and the device is there, in whichever namespace.
     pub fn is_alive(&mut self) -> bool {
         let index = self.device.index;

@@ -82,6 +82,8 @@ pub struct StartDevice {
     pub egress: &'static str,
     /// Better hooks that were passed over, with the reason.
     pub refused: Vec<String>,
+    /// Whether the sizes of received packets are judged: behind generic XDP they are those of merged ones.
+    pub size_rules: bool,
 }
 
 /// What has become of a device.

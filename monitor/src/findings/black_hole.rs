@@ -66,7 +66,9 @@ struct Lost<'a> {
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
     let mut peers = BTreeMap::<(IpAddr, bool), Vec<Lost<'_>>>::new();
     let is_here = snapshot.evidence.is_here;
-    for lost in snapshot.evidence.holes.iter().filter_map(|hole| lost(hole, is_here)) {
+    // What generic XDP has received may be longer than any packet.
+    let is_judged = |hole: &&Hole| hole.is_transmitted || !snapshot.evidence.is_merged;
+    for lost in snapshot.evidence.holes.iter().filter(is_judged).filter_map(|hole| lost(hole, is_here)) {
         peers.entry((lost.hole.peer, lost.hole.is_transmitted)).or_default().push(lost);
     }
     // Where somebody tells of it, it is no black hole: TM102, TM104 and others.

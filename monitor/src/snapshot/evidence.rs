@@ -24,6 +24,8 @@ pub struct Evidence {
     pub too_big: Vec<TooBig>,
     /// Whether this node's addresses are known; of a capture they may have been guessed.
     pub is_here: bool,
+    /// Whether received packets may be merged ones (GRO), whose sizes say nothing of those on the wire.
+    pub is_merged: bool,
     /// What the host's own counters say; of a capture there is none.
     pub host: Option<Host>,
 }

@@ -17,8 +17,8 @@ use super::pace::Pace;
 use super::paths::BATCH;
 use super::signals::Signals;
 use super::watched::Watched;
-use crate::bpf::Kernel;
 use crate::bpf::events::Events;
+use crate::bpf::{Attachment, Kernel};
 use crate::cli::Common;
 use crate::clock;
 use crate::counts::Counts;
@@ -165,6 +165,7 @@ impl Session {
             device.update(&counts, &mut self.life.route, now, BATCH);
             let mut snapshot = device.aggregate.interval(&counts, &device.consumed, seconds);
             (snapshot.evidence.host, snapshot.evidence.is_here) = (Some(host), true);
+            snapshot.evidence.is_merged = device.attachment.as_ref().is_some_and(Attachment::is_merged);
             let blind_seconds = Some(device.blind.interval(now).as_secs_f64());
             let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
             if is_told {

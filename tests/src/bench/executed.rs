@@ -87,7 +87,9 @@ fn machine() -> Result<Machine> {
     for (steps, first, rest) in [("XDP_STEPS", 'x', 'x'), ("TC_STEPS", 'r', 't')] {
         machine.chain(steps, 0, &format!("tunmon_outer_{first}"))?;
         machine.chain(steps, 6, &format!("tunmon_v6_{first}"))?;
-        for (index, step) in [(1, "inner"), (2, "acct"), (3, "rtt"), (4, "report"), (8, "match"), (9, "loss"), (10, "flow")] {
+        for (index, step) in
+            [(1, "inner"), (2, "acct"), (3, "rtt"), (4, "report"), (8, "match"), (9, "loss"), (10, "flow")]
+        {
             machine.chain(steps, index, &format!("tunmon_{step}_{rest}"))?;
         }
     }

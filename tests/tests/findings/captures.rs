@@ -74,5 +74,8 @@ fn a_long_quote_names_the_flow_inside() {
     let Some(records) = run(&["read", capture.to_str().unwrap()], false) else { return };
     let [finding] = of_summary(&records).try_into().unwrap();
     let inner = &finding["evidence"]["inner"];
-    assert_eq!((&inner["src"], &inner["dst"], &inner["protocol"]), (&"10.101.0.1".into(), &"10.101.0.2".into(), &1.into()));
+    assert_eq!(
+        (&inner["src"], &inner["dst"], &inner["protocol"]),
+        (&"10.101.0.1".into(), &"10.101.0.2".into(), &1.into())
+    );
 }

@@ -32,6 +32,16 @@ fn native_xdp_is_taken_where_it_disturbs_nothing() {
 }
 
 #[test]
+fn behind_generic_xdp_sizes_are_not_judged_and_that_is_said() {
+    let Some(pair) = Pair::create() else { return };
+    for (ingress, is_judged) in [("xdp", true), ("xdp-generic", false), ("tc", true)] {
+        let tunmon = Tunmon::start(&pair.near, "d0", &format!("--ingress {ingress}")).unwrap();
+        assert_eq!(tunmon.start_record()["devices"][0]["size_rules"], is_judged, "{ingress}");
+        tunmon.stop().unwrap();
+    }
+}
+
+#[test]
 fn each_refused_rung_is_named_with_its_reason() {
     let Some(pair) = Pair::create() else { return };
     let kinds = [

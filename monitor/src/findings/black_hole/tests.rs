@@ -108,6 +108,10 @@ fn unseen() -> Hole {
 fn the_receivers_node_tells_it_too() {
     let [hit] = of(&[unseen()]).try_into().unwrap();
     assert_eq!((&hit.evidence["direction"], &hit.evidence["lost_length_bytes"]), (&"rx".into(), &1550.into()));
+    let mut merged = testing::healthy();
+    merged.evidence.holes.push(unseen());
+    merged.evidence.is_merged = true;
+    assert_eq!(judge(&merged), [], "behind GRO no size is that of a packet");
     let ended = Hole { is_ahead: true, age_seconds: 9.5, steady_seconds: 0.0, ..unseen() };
     assert_eq!(of(std::slice::from_ref(&ended)).len(), 1);
     // Whose capture it is was guessed, perhaps the wrong way round.
