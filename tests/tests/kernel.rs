@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "tests unwrap, and so do their helpers")]
 
 mod kernel {
+    mod black_hole;
     mod delay;
     mod disturbance;
     mod features;
