@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tests::ping::Ping;
-use tests::traffic;
 use tests::tunmon::{Report, Tunmon};
+use tests::{needs, traffic};
 
 use super::nodes::{self, DEVICE, Nodes, VNI, Wire};
 use super::segments::cut_at;
+use super::support;
 
-const BYTES: usize = 100_000;
+const BYTES: usize = 50_000;
 
 /// What of the path's family was told.
 fn told(report: &Report) -> Vec<&Value> {
@@ -54,4 +55,25 @@ fn long_packets_that_vanish_between_kernel_tunnels_are_told_and_others_are_not()
     let report = tunmon.stop().unwrap();
     let others: Vec<_> = told(&report).into_iter().filter(|finding| finding["code"] != "TM101").collect();
     assert_eq!(others, Vec::<&Value>::new());
+}
+
+#[test]
+fn packets_that_overtake_each_other_and_get_lost_are_no_fault_of_the_path() {
+    if support::skip_for(needs::missing_module("sch_netem")) {
+        return;
+    }
+    let Some(nodes) = Nodes::create(Wire::Veth) else { return };
+    [&nodes.one, &nodes.two].into_iter().for_each(cut_at);
+    for disorder in ["delay 4ms reorder 60% 50%", "delay 1ms loss 5% duplicate 2%"] {
+        for node in [&nodes.one, &nodes.two] {
+            node.run(&format!("tc qdisc replace dev {DEVICE} root netem {disorder}")).unwrap();
+        }
+        let tunmon = Tunmon::start(&nodes.one, DEVICE, "--interval 500ms").unwrap();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| traffic::tcp(&nodes.one, &nodes.two, nodes::inner(2).into(), BYTES, 2).unwrap());
+            }
+        });
+        assert_eq!(told(&tunmon.stop().unwrap()), Vec::<&Value>::new(), "{disorder}");
+    }
 }
