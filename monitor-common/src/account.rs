@@ -67,6 +67,9 @@ fn geneve<T: Tables>(packet: &mut Packet, tables: &mut T) {
     let traffic = tables.at(place).traffic_mut(frame.direction());
     traffic.add(share);
     traffic.inner_fragments += u64::from(packet.inner.is_fragment());
+    if packet.outer.version == 4 && !packet.outer.dont_fragment() {
+        traffic.outer_df_clear += u64::from(share.packets);
+    }
 }
 
 #[inline(always)]
@@ -123,9 +126,6 @@ fn count_fragment<T: Tables>(packet: &Packet, tables: &mut T) {
         return;
     }
     if let Some(place) = tables::place(tables, packet.slot) {
-        let traffic = tables.at(place).traffic_mut(packet.frame.direction());
-        traffic.outer_fragments += 1;
-        let is_clear = packet.outer.version == 4 && !packet.outer.dont_fragment();
-        traffic.outer_df_clear = traffic.outer_df_clear.wrapping_add(u32::from(is_clear));
+        tables.at(place).traffic_mut(packet.frame.direction()).outer_fragments += 1;
     }
 }

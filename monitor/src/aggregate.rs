@@ -22,7 +22,7 @@ use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{self, Evidence, Fragments, IcmpErrors, Peer, Rtt, Snapshot, Traffic, Vni};
+use crate::snapshot::{self, DfClear, Evidence, Fragments, IcmpErrors, Peer, Rtt, Snapshot, Traffic, Vni};
 use distributions::Distributions;
 use evidence::{Before, Errors, Told};
 use handshakes::Handshakes;
@@ -192,7 +192,8 @@ impl Aggregate {
         Vni {
             vni,
             traffic: traffic(counters),
-            inner_length_max_bytes: known(rx.inner_longest.max(tx.inner_longest)),
+            df_clear: DfClear { rx_df_clear_packets: rx.outer_df_clear, tx_df_clear_packets: tx.outer_df_clear },
+            inner_length_max_bytes: known(u32::from(rx.inner_longest.max(tx.inner_longest))),
             fragments: fragments(counters),
             rtt: self.rtt(Subject::Vni(vni), counters, span),
         }
@@ -205,9 +206,10 @@ impl Aggregate {
         Peer {
             peer,
             traffic: traffic(counters),
+            df_clear: DfClear { rx_df_clear_packets: rx.outer_df_clear, tx_df_clear_packets: tx.outer_df_clear },
             overhead_min_bytes: least,
             overhead_max_bytes: most,
-            outer_length_max_bytes: known(rx.outer_longest.max(tx.outer_longest)),
+            outer_length_max_bytes: known(u32::from(rx.outer_longest.max(tx.outer_longest))),
             recommended_inner_mtu_bytes: most.and_then(|most| self.mtu.checked_sub(u32::from(most))),
             fragments: fragments(counters),
             rtt: self.rtt(Subject::Peer(peer), counters, span),

@@ -125,6 +125,15 @@ impl Traffic {
     }
 }
 
+/// Tunnel packets over IPv4 that routers may cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DfClear {
+    /// Received packets with a clear DF bit.
+    pub rx_df_clear_packets: u64,
+    /// Transmitted ones.
+    pub tx_df_clear_packets: u64,
+}
+
 /// Packets that were fragments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fragments {
@@ -142,6 +151,9 @@ pub struct Vni {
     /// Its packets.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// Those that routers may cut.
+    #[serde(flatten)]
+    pub df_clear: DfClear,
     /// Longest inner IP packet since the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inner_length_max_bytes: Option<u32>,
@@ -159,6 +171,9 @@ pub struct Peer {
     /// Its packets.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// Those that routers may cut.
+    #[serde(flatten)]
+    pub df_clear: DfClear,
     /// Least overhead since the start: from the outer IP header to the inner one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overhead_min_bytes: Option<u16>,

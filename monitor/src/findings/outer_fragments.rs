@@ -49,7 +49,7 @@ fn fragments(tunnel: &Tunnel) -> Hit {
         tx_fragments: tx,
         undeliverable_packets: 0,
         outer_length_max_bytes: (longest != 0).then_some(longest),
-        df_clear: tunnel.df_clear() != 0,
+        df_clear: tunnel.cut_in_silence() != [0, 0],
     };
     finish(
         Some(tunnel.vni),

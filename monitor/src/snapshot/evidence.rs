@@ -50,7 +50,7 @@ impl Evidence {
     }
 }
 
-/// One tunnel; counts of fragments are of the interval, packets and lengths since the start.
+/// One tunnel; counts of fragments are of the interval, all else is since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tunnel {
     /// Virtual network identifier.
@@ -78,9 +78,9 @@ impl Tunnel {
         self.rx.inner_fragments + self.tx.inner_fragments
     }
 
-    /// Outer fragments over IPv4 with a clear DF bit, both ways.
-    pub fn df_clear(&self) -> u64 {
-        self.rx.df_clear + self.tx.df_clear
+    /// Outer fragments per direction, where that has packets with a clear DF bit: routers may cut those in silence.
+    pub(crate) fn cut_in_silence(&self) -> [u64; 2] {
+        [&self.rx, &self.tx].map(|way| if way.df_clear == 0 { 0 } else { way.outer_fragments })
     }
 }
 
@@ -93,7 +93,7 @@ pub struct Way {
     pub outer_fragments: u64,
     /// Inner fragments.
     pub inner_fragments: u64,
-    /// Outer fragments over IPv4 with a clear DF bit.
+    /// Tunnel packets over IPv4 with a clear DF bit.
     pub df_clear: u64,
     /// Longest outer packet, which a first fragment is as well.
     pub outer_length_max_bytes: u32,
