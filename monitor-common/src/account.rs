@@ -99,7 +99,8 @@ fn first_fragment<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> bo
     is_ours
 }
 
-/// A later outer fragment; returns its class, and whether it is reported. Of an attributed one it notes the slot.
+/// A later outer fragment; returns its class, and whether it is reported: user space puts the pieces of datagrams
+/// together. Of an attributed one it notes the slot.
 #[inline(always)]
 fn later_fragment<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> (Class, bool) {
     let datagram = Datagram::new(tables.seed(), &packet.outer);
@@ -117,7 +118,7 @@ fn later_fragment<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -
         totals.orphans += u64::from(is_orphan);
         totals.attributed += u64::from(!is_orphan);
     }
-    (Class::Fragment, is_orphan)
+    (Class::Fragment, true)
 }
 
 #[inline(always)]
