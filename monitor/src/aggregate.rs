@@ -4,6 +4,7 @@
 //! come one by one.
 
 mod accounting;
+mod datagrams;
 mod delivered;
 mod distributions;
 mod evidence;
@@ -17,12 +18,13 @@ mod sums;
 use std::net::IpAddr;
 
 use monitor_common::count::Counters;
-use monitor_common::event::{self, Any};
+use monitor_common::event::{self, Any, Kind};
 use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
 use crate::snapshot::{self, DfClear, Evidence, Fragments, IcmpErrors, Peer, Rtt, Snapshot, Traffic, Vni};
+use datagrams::Datagrams;
 use distributions::Distributions;
 use evidence::{Before, Errors, Told};
 use handshakes::Handshakes;
@@ -52,6 +54,7 @@ pub struct Aggregate {
     /// Of the interval, and of the whole run.
     errors: [Errors; 2],
     handshakes: [Handshakes; 2],
+    datagrams: Datagrams,
     holes: Holes,
     inner_errors: InnerErrors,
     told: Told,
@@ -75,6 +78,7 @@ impl Aggregate {
             tunnels_before: Before::default(),
             errors: Default::default(),
             handshakes: Default::default(),
+            datagrams: Datagrams::default(),
             holes: Holes::default(),
             inner_errors: InnerErrors::default(),
             told: Told::default(),
@@ -104,8 +108,8 @@ impl Aggregate {
             (Any::Handshake(handshake), Some(tunnel)) => {
                 self.handshakes.iter_mut().for_each(|handshakes| handshakes.record(handshake, tunnel));
             }
-            (Any::Fragment(_), _)
-            | (Any::Rtt(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_), None) => {}
+            (Any::Fragment(fragment), tunnel) => self.datagrams.record(fragment, tunnel),
+            (Any::Rtt(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_), None) => {}
         }
     }
 
@@ -116,9 +120,15 @@ impl Aggregate {
         self.holes.sample(sample, tunnel);
     }
 
-    /// It is so late now, in the time of events.
+    /// It is so late now, in the time of events, all of which are known.
     pub fn is_now(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
+        self.datagrams.expire(self.now_ns);
+    }
+
+    /// Until `now_ns` packets may have passed unseen.
+    pub fn was_blind(&mut self, now_ns: u64) {
+        self.datagrams.doubt(now_ns);
     }
 
     /// Takes all counts so far and returns what happened since the last call, `seconds` ago.
@@ -130,9 +140,15 @@ impl Aggregate {
         for (read, before) in read.iter_mut().zip(&self.consumed_before) {
             *read = read.since(before);
         }
+        let has_all_pieces = !has_lost_fragments(&difference);
+        if !has_all_pieces {
+            self.datagrams.doubt(self.now_ns);
+        }
+        let datagrams = self.datagrams.end_interval();
         let icmp_errors = self.errors[0].take();
         let handshakes = self.handshakes[0].take();
         let evidence = self.evidence(icmp_errors, handshakes, self.interval_ns);
+        let evidence = Evidence { datagrams, has_all_pieces, ..evidence };
         let tunnels = self.tunnels_before.since(counts, &evidence.peers());
         let evidence = Evidence { tunnels, ..evidence };
         self.interval_ns = self.now_ns;
@@ -154,6 +170,8 @@ impl Aggregate {
         snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
         let icmp_errors = self.errors[1].all();
         let evidence = self.evidence(icmp_errors, self.handshakes[1].all(), 0);
+        let (datagrams, has_all_pieces) = (self.datagrams.all(), !has_lost_fragments(&self.sums));
+        let evidence = Evidence { datagrams, has_all_pieces, ..evidence };
         snapshot.evidence = Evidence { tunnels: evidence::whole(counts, &evidence.peers()), ..evidence };
         snapshot
     }
@@ -231,6 +249,12 @@ impl Aggregate {
         };
         all.filter_map(row).collect()
     }
+}
+
+/// Says whether there were fragments without an event.
+fn has_lost_fragments(sums: &Sums) -> bool {
+    let fate = &sums.totals.events[Kind::Fragment as usize];
+    fate.ring_full + fate.rate_limited != 0
 }
 
 fn traffic(counters: &Counters) -> Traffic {

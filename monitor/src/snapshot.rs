@@ -2,6 +2,7 @@
 //!
 //! Times are in seconds, sizes in bytes; what is not known is absent.
 
+mod datagrams;
 mod evidence;
 mod rtt;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::counts::Issued;
 
+pub use datagrams::{Datagrams, Pieces};
 pub use evidence::{Evidence, Handshakes, Hole, Host, IcmpErrors, TooBig, Tunnel, Way};
 pub use rtt::{Buckets, Distribution, Rtt};
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::{Datagrams, Pieces};
+
 /// Facts of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
@@ -14,6 +16,10 @@ pub struct Evidence {
     pub icmp_errors: Vec<IcmpErrors>,
     /// The ways, by their ends here and there, of which somebody tells that they are too small.
     pub told: BTreeSet<[IpAddr; 2]>,
+    /// Datagrams on the underlay that came in pieces, per VNI, peer and direction.
+    pub datagrams: Vec<Datagrams>,
+    /// Whether all pieces are known: no event of a fragment was lost.
+    pub has_all_pieces: bool,
     /// Data that its receiver lacks.
     pub holes: Vec<Hole>,
     /// The largest segments that connections have agreed on.
@@ -31,7 +37,20 @@ impl Evidence {
     pub(crate) fn peers(&self) -> BTreeSet<IpAddr> {
         let holes = self.holes.iter().map(|hole| hole.peer);
         let errors = self.icmp_errors.iter().map(|error| error.peer);
-        holes.chain(errors).chain(self.too_big.iter().map(|error| error.peer)).collect()
+        let nameless = self.datagrams.iter().filter(|row| row.vni.is_none() && row.pieces.tiny_fragments != 0);
+        let others = self.too_big.iter().map(|error| error.peer).chain(nameless.map(|row| row.peer));
+        holes.chain(errors).chain(others).collect()
+    }
+
+    /// What is known of the pieces of a tunnel's datagrams, received and transmitted.
+    pub(crate) fn pieces(&self, tunnel: &Tunnel) -> [Pieces; 2] {
+        [false, true].map(|is_transmitted| {
+            let is_its = |row: &&Datagrams| {
+                (row.vni, row.peer, row.local) == (Some(tunnel.vni), tunnel.peer, tunnel.local)
+                    && row.is_transmitted == is_transmitted
+            };
+            self.datagrams.iter().find(is_its).map(|row| row.pieces).unwrap_or_default()
+        })
     }
 
     /// The tunnels to a peer.
@@ -220,6 +239,9 @@ pub struct TooBig {
 pub struct Host {
     /// Datagrams that could not be put together from their fragments.
     pub reassembly_failures: u64,
+    /// Those of them of which a fragment did not come in time (30 s): Linux counts them as `ReasmTimeout`, which in other
+    /// systems is that time.
+    pub reassembly_timeouts: u64,
     /// Datagrams that were put together.
     pub reassembled: u64,
     /// Datagrams that had to be fragmented and must not be.
