@@ -33,11 +33,17 @@ struct Evidence {
 }
 
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
-    let cut = snapshot.evidence.tunnels.iter().filter(|tunnel| tunnel.outer_fragments() != 0);
+    let cut = snapshot.evidence.tunnels.iter().filter(|tunnel| is_cut(snapshot, tunnel));
     let refused = port_closed::refusals(snapshot).filter(|error| is_about_fragments(snapshot, error));
     let headless = snapshot.evidence.datagrams.iter().filter(|row| is_headless(snapshot, row));
     let refused = refused.map(undeliverable).chain(headless.map(|row| nameless(row, snapshot)));
     cut.map(|tunnel| fragments(tunnel, snapshot)).chain(refused).collect()
+}
+
+/// What overlaps is known a second after it came, perhaps the last of all fragments.
+fn is_cut(snapshot: &Snapshot, tunnel: &Tunnel) -> bool {
+    let overlaps = || snapshot.evidence.pieces(tunnel).iter().any(|pieces| pieces.overlapping_fragments != 0);
+    tunnel.outer_fragments() != 0 || overlaps()
 }
 
 /// Tiny fragments that do not say whose they are, from or to a peer that takes part in a tunnel.
@@ -70,7 +76,7 @@ fn nameless(row: &Datagrams, snapshot: &Snapshot) -> Hit {
 fn fragments(tunnel: &Tunnel, snapshot: &Snapshot) -> Hit {
     let [rx_pieces, tx_pieces] = snapshot.evidence.pieces(tunnel);
     let (rx, tx) = (tunnel.rx.outer_fragments, tunnel.tx.outer_fragments);
-    let direction = direction(rx, tx);
+    let direction = direction(rx + rx_pieces.overlapping_fragments, tx + tx_pieces.overlapping_fragments);
     let who = match direction {
         "rx" => format!("tunnel packets from {} arrive in fragments", tunnel.peer),
         "tx" => format!("this node sends tunnel packets to {} in fragments", tunnel.peer),
