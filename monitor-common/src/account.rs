@@ -67,6 +67,9 @@ fn geneve<T: Tables>(packet: &mut Packet, tables: &mut T) {
     let traffic = tables.at(place).traffic_mut(frame.direction());
     traffic.add(share);
     traffic.inner_fragments += u64::from(packet.inner.is_fragment());
+    if packet.outer.version == 4 && !packet.outer.dont_fragment() {
+        traffic.outer_df_clear += u64::from(share.packets);
+    }
 }
 
 #[inline(always)]
@@ -96,7 +99,8 @@ fn first_fragment<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) -> bo
     is_ours
 }
 
-/// A later outer fragment; returns its class, and whether it is reported. Of an attributed one it notes the slot.
+/// A later outer fragment; returns its class, and whether it is reported: user space puts the pieces of datagrams
+/// together. Of an attributed one it notes the slot.
 #[inline(always)]
 fn later_fragment<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -> (Class, bool) {
     let datagram = Datagram::new(tables.seed(), &packet.outer);
@@ -114,7 +118,7 @@ fn later_fragment<T: Tables>(packet: &mut Packet, tables: &mut T, now_ns: u64) -
         totals.orphans += u64::from(is_orphan);
         totals.attributed += u64::from(!is_orphan);
     }
-    (Class::Fragment, is_orphan)
+    (Class::Fragment, true)
 }
 
 #[inline(always)]
@@ -123,9 +127,6 @@ fn count_fragment<T: Tables>(packet: &Packet, tables: &mut T) {
         return;
     }
     if let Some(place) = tables::place(tables, packet.slot) {
-        let traffic = tables.at(place).traffic_mut(packet.frame.direction());
-        traffic.outer_fragments += 1;
-        let is_clear = packet.outer.version == 4 && !packet.outer.dont_fragment();
-        traffic.outer_df_clear = traffic.outer_df_clear.wrapping_add(u32::from(is_clear));
+        tables.at(place).traffic_mut(packet.frame.direction()).outer_fragments += 1;
     }
 }

@@ -23,17 +23,20 @@ pub struct Traffic {
     pub outer_fragments: u64,
     /// Packets whose inner packet is a fragment.
     pub inner_fragments: u64,
-    /// Longest outer IP packet, in bytes.
-    pub outer_longest: u32,
-    /// Longest inner IP packet, in bytes.
-    pub inner_longest: u32,
+    /// Packets of class `geneve` over IPv4 whose DF bit is clear: their sender lets routers cut them.
+    pub outer_df_clear: u64,
+    /// Longest outer IP packet, in bytes; [`LONGEST`] stands for that and more.
+    pub outer_longest: u16,
+    /// Longest inner IP packet, likewise.
+    pub inner_longest: u16,
     /// Least overhead, from the outer IP header to the inner one, in bytes; 0: no packet yet.
     pub overhead_least: u16,
     /// Most overhead, in bytes.
     pub overhead_most: u16,
-    /// Outer fragments over IPv4 whose DF bit is clear: their sender has let them be cut.
-    pub outer_df_clear: u32,
 }
+
+/// The most that a length says: only IPv6 has longer packets, by the length of its header.
+pub const LONGEST: u16 = u16::MAX;
 
 /// What one packet adds to [`Traffic`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,9 +45,9 @@ pub struct Share {
     pub packets: u32,
     /// Their bytes.
     pub bytes: u64,
-    /// Longest outer IP packet.
+    /// Longest outer IP packet; [`LONGEST`] stands for that and more.
     pub outer_length: u32,
-    /// Longest inner IP packet.
+    /// Longest inner IP packet, likewise.
     pub inner_length: u32,
     /// Overhead; 0 when there is no inner IP packet.
     pub overhead: u16,
@@ -69,7 +72,8 @@ impl Share {
     /// A frame that is one packet.
     #[inline(always)]
     pub fn whole(frame: &Frame, outer_length: u32, inner_length: u32, overhead: u16) -> Self {
-        Self { packets: 1, bytes: u64::from(frame.on_wire_length()), outer_length, inner_length, overhead }
+        let bytes = u64::from(frame.on_wire_length());
+        Self { packets: 1, bytes, outer_length, inner_length, overhead }
     }
 
     /// What a frame of this extent is on the wire.
@@ -82,12 +86,16 @@ impl Share {
         Self {
             packets: wire.packets,
             bytes: wire.bytes,
-            outer_length: if is_cut { segment.saturating_sub(extent.outer_offset) } else { extent.outer_length },
-            inner_length: if is_cut && has_inner {
+            outer_length: at_most_longest(if is_cut {
+                segment.saturating_sub(extent.outer_offset)
+            } else {
+                extent.outer_length
+            }),
+            inner_length: at_most_longest(if is_cut && has_inner {
                 segment.saturating_sub(extent.inner_offset)
             } else {
                 extent.inner_length
-            },
+            }),
             overhead: if has_inner { (extent.inner_offset - extent.outer_offset) as u16 } else { 0 },
         }
     }
@@ -97,17 +105,29 @@ impl Traffic {
     /// Adds one packet of class `geneve`.
     #[inline(always)]
     pub fn add(&mut self, share: Share) {
-        self.packets += u64::from(share.packets);
-        self.bytes += share.bytes;
-        if share.outer_length > self.outer_longest {
-            self.outer_longest = share.outer_length;
-        }
-        if share.inner_length > self.inner_longest {
-            self.inner_longest = share.inner_length;
-        }
+        self.add_usual(share);
         // Nearly always equal, and then neither extreme moves.
         if share.overhead != self.overhead_most {
             self.add_overhead(share.overhead);
+        }
+    }
+
+    /// Says whether an overhead, which is not 0, moves neither extreme.
+    #[inline(always)]
+    pub fn is_usual(&self, overhead: u16) -> bool {
+        overhead == self.overhead_most || (overhead < self.overhead_most && overhead >= self.overhead_least)
+    }
+
+    /// The same as [`Self::add`] for a packet whose overhead [`Self::is_usual`].
+    #[inline(always)]
+    pub fn add_usual(&mut self, share: Share) {
+        self.packets += u64::from(share.packets);
+        self.bytes += share.bytes;
+        if share.outer_length > u32::from(self.outer_longest) {
+            self.outer_longest = share.outer_length as u16;
+        }
+        if share.inner_length > u32::from(self.inner_longest) {
+            self.inner_longest = share.inner_length as u16;
         }
     }
 
@@ -128,7 +148,7 @@ impl Traffic {
         self.bytes += other.bytes;
         self.outer_fragments += other.outer_fragments;
         self.inner_fragments += other.inner_fragments;
-        self.outer_df_clear = self.outer_df_clear.saturating_add(other.outer_df_clear);
+        self.outer_df_clear += other.outer_df_clear;
         self.outer_longest = self.outer_longest.max(other.outer_longest);
         self.inner_longest = self.inner_longest.max(other.inner_longest);
         self.overhead_most = self.overhead_most.max(other.overhead_most);
@@ -143,8 +163,13 @@ impl Traffic {
         self.bytes -= before.bytes;
         self.outer_fragments -= before.outer_fragments;
         self.inner_fragments -= before.inner_fragments;
-        self.outer_df_clear = self.outer_df_clear.saturating_sub(before.outer_df_clear);
+        self.outer_df_clear -= before.outer_df_clear;
     }
+}
+
+#[inline(always)]
+fn at_most_longest(length: u32) -> u32 {
+    if length < u32::from(LONGEST) { length } else { u32::from(LONGEST) }
 }
 
 /// Number and sum of samples.
@@ -254,5 +279,13 @@ mod tests {
         let mut sum = Traffic::default();
         sum.merge(&traffic);
         assert_eq!(sum, traffic);
+    }
+
+    #[test]
+    fn a_length_beyond_the_longest_is_the_longest() {
+        let frame = Frame::new(1, Direction::Rx, 0x2_0000);
+        let extent = Extent { outer_length: 0x1_0001, inner_length: 0xffff, ..Extent::default() };
+        let share = Share::new(&frame, extent);
+        assert_eq!((share.outer_length, share.inner_length), (u32::from(LONGEST), 0xffff));
     }
 }

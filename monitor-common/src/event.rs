@@ -114,7 +114,7 @@ impl Rtt {
     }
 }
 
-/// An outer fragment: a first one, or a later one whose first was not seen.
+/// An outer fragment of a tunnel packet, or a later one of which that is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Fragment {
@@ -134,8 +134,16 @@ pub struct Fragment {
     pub more: u8,
     /// Index of the [`Direction`].
     pub direction: u8,
+    /// Bytes of the datagram in it.
+    pub payload: u16,
+    /// Of a first one: length of the whole datagram, as its UDP header has it.
+    pub whole: u16,
+    /// Of a first one: alike in duplicates, and hardly ever in two packets.
+    pub content: u32,
+    /// 1 when it is a first one, and the packet in the tunnel is a fragment as well.
+    pub is_double: u8,
     /// Padding.
-    pub reserved: u32,
+    pub reserved: [u8; 3],
 }
 
 impl Event for Fragment {

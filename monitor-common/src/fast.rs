@@ -112,9 +112,14 @@ fn tunnelled<B: Bytes, T: Tables>(
 
 /// Counts the packet in its tunnel.
 #[inline(always)]
-fn counted<B, T: Tables>(tables: &mut T, frame: &Frame, outer: &Outer<B, T::Place>, inner_length: u32) {
+fn counted<B: Bytes, T: Tables>(tables: &mut T, frame: &Frame, outer: &Outer<B, T::Place>, inner_length: u32) {
     let share = Share::whole(frame, outer.length, inner_length, outer.overhead as u16);
-    tables.at(outer.place).traffic_mut(frame.direction()).add(share);
+    let traffic = tables.at(outer.place).traffic_mut(frame.direction());
+    // Before all else: what is at hand now need not be kept.
+    if outer.is_df_clear() {
+        traffic.outer_df_clear += 1;
+    }
+    traffic.add_usual(share);
 }
 
 /// Leaves a sample to the steps that follow; `payload` is the inner packet from Ethernet on.

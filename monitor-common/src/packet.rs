@@ -51,7 +51,9 @@ pub struct Packet {
     pub tsecr: u32,
     /// Left edge of the first SACK block of the inner TCP header, or 0.
     pub sack_left: u32,
-    reserved: u32,
+    /// Length in the outer UDP header.
+    pub udp_length: u16,
+    reserved: u16,
     /// Payload bytes of the inner TCP segment, as the inner IP header says.
     pub tcp_payload: u32,
     /// MTU that an ICMP error announces, or 0; the error is the outer packet or the inner one.
@@ -160,6 +162,12 @@ impl Packet {
     /// Bytes that the tunnel adds: from the outer IP header to the inner one. 0 when there is no inner IP header.
     pub fn overhead(&self) -> u16 {
         if self.inner.version == 0 { 0 } else { self.inner.offset - self.outer.offset }
+    }
+
+    /// What hardly ever two packets through a tunnel have in common: identification, sequence number, checksum.
+    #[inline(always)]
+    pub(crate) fn content(&self) -> u32 {
+        self.inner.id ^ self.sequence ^ u32::from(self.udp_checksum)
     }
 
     /// Says whether the inner packet tells that another one was too big for its way (RFC 1191, RFC 4443 §3.2).

@@ -66,7 +66,11 @@ fn fragment<T: Tables>(tables: &mut T, packet: &Packet, now_ns: u64) {
         offset: outer.fragment_offset,
         more: u8::from(outer.more_fragments()),
         direction: packet.frame.direction() as u8,
-        reserved: 0,
+        payload: outer.length.saturating_sub(outer.header_length()) as u16,
+        whole: packet.udp_length,
+        content: packet.content(),
+        is_double: u8::from(packet.inner.is_fragment()),
+        reserved: [0; 3],
     });
 }
 

@@ -4,6 +4,7 @@
 //! come one by one.
 
 mod accounting;
+mod datagrams;
 mod delivered;
 mod distributions;
 mod evidence;
@@ -11,6 +12,7 @@ mod handshakes;
 mod holes;
 mod inner_errors;
 mod paths;
+mod rows;
 mod samples;
 mod shares;
 mod sparse;
@@ -19,12 +21,12 @@ mod sums;
 use std::net::IpAddr;
 
 use monitor_common::count::Counters;
-use monitor_common::event::{self, Any};
-use monitor_common::rtt::{Leg, Method};
+use monitor_common::event::{self, Any, Kind};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{self, Evidence, Fragments, IcmpErrors, PathRoute, Peer, Rtt, Sizes, Snapshot, Traffic, Vni};
+use crate::snapshot::{self, Evidence, IcmpErrors, PathRoute, Peer, Snapshot};
+use datagrams::Datagrams;
 use distributions::Distributions;
 use evidence::{Before, Complaints, Errors};
 use handshakes::Handshakes;
@@ -55,6 +57,7 @@ pub struct Aggregate {
     /// Of the interval, and of the whole run.
     errors: [Errors; 2],
     handshakes: [Handshakes; 2],
+    datagrams: Datagrams,
     holes: Holes,
     inner_errors: InnerErrors,
     complaints: Complaints,
@@ -79,6 +82,7 @@ impl Aggregate {
             tunnels_before: Before::default(),
             errors: Default::default(),
             handshakes: Default::default(),
+            datagrams: Datagrams::default(),
             holes: Holes::default(),
             inner_errors: InnerErrors::default(),
             complaints: Complaints::default(),
@@ -110,8 +114,8 @@ impl Aggregate {
             (Any::Handshake(handshake), Some(tunnel)) => {
                 self.handshakes.iter_mut().for_each(|handshakes| handshakes.record(handshake, tunnel));
             }
-            (Any::Fragment(_), _)
-            | (Any::Rtt(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_), None) => {}
+            (Any::Fragment(fragment), tunnel) => self.datagrams.record(fragment, tunnel),
+            (Any::Rtt(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_), None) => {}
         }
     }
 
@@ -122,9 +126,15 @@ impl Aggregate {
         self.holes.sample(sample, tunnel);
     }
 
-    /// It is so late now, in the time of events.
+    /// It is so late now, in the time of events, all of which are known.
     pub fn is_now(&mut self, now_ns: u64) {
         self.now_ns = self.now_ns.max(now_ns);
+        self.datagrams.expire(self.now_ns);
+    }
+
+    /// Until `now_ns` packets may have passed unseen.
+    pub fn was_blind(&mut self, now_ns: u64) {
+        self.datagrams.doubt(now_ns);
     }
 
     /// Takes all counts so far: which peers there are is known then.
@@ -151,9 +161,15 @@ impl Aggregate {
         for (read, before) in read.iter_mut().zip(&self.consumed_before) {
             *read = read.since(before);
         }
+        let has_all_pieces = !has_lost_fragments(&difference);
+        if !has_all_pieces {
+            self.datagrams.doubt(self.now_ns);
+        }
+        let datagrams = self.datagrams.end_interval();
         let icmp_errors = self.errors[0].take();
         let handshakes = self.handshakes[0].take();
         let evidence = self.evidence(icmp_errors, handshakes, self.interval_ns);
+        let evidence = Evidence { datagrams, has_all_pieces, ..evidence };
         let tunnels = self.tunnels_before.since(counts, &evidence.peers());
         let evidence = Evidence { tunnels, ..evidence };
         self.interval_ns = self.now_ns;
@@ -175,6 +191,8 @@ impl Aggregate {
         snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
         let icmp_errors = self.errors[1].all();
         let evidence = self.evidence(icmp_errors, self.handshakes[1].all(), 0);
+        let (datagrams, has_all_pieces) = (self.datagrams.all(), !has_lost_fragments(&self.sums));
+        let evidence = Evidence { datagrams, has_all_pieces, ..evidence };
         snapshot.evidence = Evidence { tunnels: evidence::whole(counts, &evidence.peers()), ..evidence };
         snapshot.shares = shares::shares(counts);
         snapshot
@@ -203,78 +221,15 @@ impl Aggregate {
             ..Evidence::default()
         }
     }
-
-    fn snapshot(&self, sums: &Sums, consumed: &ByKind, interval_seconds: f64, span: Span) -> Snapshot {
-        Snapshot {
-            interval_seconds,
-            device: self.device.clone(),
-            mtu_bytes: known(self.mtu),
-            blind_seconds: None,
-            vnis: sums.vnis.iter().map(|(vni, counters)| self.vni(*vni, counters, span)).collect(),
-            peers: sums.peers.iter().map(|(peer, counters)| self.peer(*peer, counters, span)).collect(),
-            other: sums.other,
-            other_peers: sums.other_peers,
-            accounting: accounting::accounting(&sums.totals, consumed),
-            overhead: None,
-            shares: Vec::new(),
-            evidence: Evidence::default(),
-        }
-    }
-
-    fn vni(&self, vni: u32, counters: &Counters, span: Span) -> Vni {
-        Vni {
-            vni,
-            traffic: traffic(counters),
-            sizes: Sizes::new(counters, self.sums.is_over_ipv4(vni)),
-            fragments: fragments(counters),
-            rtt: self.rtt(Subject::Vni(vni), counters, span),
-        }
-    }
-
-    fn peer(&self, peer: IpAddr, counters: &Counters, span: Span) -> Peer {
-        let sizes = Sizes::new(counters, Some(peer.is_ipv4()));
-        Peer {
-            peer,
-            traffic: traffic(counters),
-            sizes,
-            path: self.paths.path(peer, known(self.mtu)).with(&sizes),
-            fragments: fragments(counters),
-            rtt: self.rtt(Subject::Peer(peer), counters, span),
-        }
-    }
-
-    fn rtt(&self, subject: Subject, counters: &Counters, span: Span) -> Vec<Rtt> {
-        let all = Leg::ALL.into_iter().flat_map(|leg| Method::ALL.into_iter().map(move |method| (leg, method)));
-        let row = |(leg, method): (Leg, Method)| {
-            let matches = &counters.matches[leg as usize][method as usize];
-            (matches.count != 0).then(|| Rtt {
-                leg: leg.name(),
-                method: method.name(),
-                count: matches.count,
-                mean_seconds: seconds(matches.sum_ns as f64 / matches.count as f64),
-                distribution: self.samples.distribution(subject, (leg, method), span),
-                histogram: self.distributions.buckets(subject, (leg, method)),
-            })
-        };
-        all.filter_map(row).collect()
-    }
 }
 
-fn traffic(counters: &Counters) -> Traffic {
-    let [rx, tx] = &counters.traffic;
-    Traffic { rx_packets: rx.packets, rx_bytes: rx.bytes, tx_packets: tx.packets, tx_bytes: tx.bytes }
-}
-
-fn fragments(counters: &Counters) -> Fragments {
-    let [rx, tx] = &counters.traffic;
-    Fragments { outer: rx.outer_fragments + tx.outer_fragments, inner: rx.inner_fragments + tx.inner_fragments }
+/// Says whether there were fragments without an event.
+fn has_lost_fragments(sums: &Sums) -> bool {
+    let fate = &sums.totals.events[Kind::Fragment as usize];
+    fate.ring_full + fate.rate_limited != 0
 }
 
 /// A size that was seen; 0 says that none was.
 fn known<T: Default + PartialEq>(size: T) -> Option<T> {
     (size != T::default()).then_some(size)
-}
-
-fn seconds(nanoseconds: f64) -> f64 {
-    nanoseconds / 1e9
 }

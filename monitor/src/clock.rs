@@ -7,6 +7,11 @@ pub(crate) fn since_boot() -> Duration {
     read(libc::CLOCK_BOOTTIME)
 }
 
+/// The same in nanoseconds, as events have it.
+pub(crate) fn since_boot_ns() -> u64 {
+    u64::try_from(since_boot().as_nanos()).unwrap_or_default()
+}
+
 /// How long the calling thread has had a processor, interrupts included.
 pub(crate) fn of_thread() -> Duration {
     read(libc::CLOCK_THREAD_CPUTIME_ID)

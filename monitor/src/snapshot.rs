@@ -2,6 +2,7 @@
 //!
 //! Times are in seconds, sizes in bytes; what is not known is absent.
 
+mod datagrams;
 mod evidence;
 mod path;
 mod rtt;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use crate::counts::Issued;
 
+pub use datagrams::{Datagrams, Pieces};
 pub use evidence::{Evidence, Flow, Handshakes, Hole, Host, IcmpErrors, TooBig, Tunnel, Way};
 pub use path::{Path, PathRoute};
 pub use rtt::{Buckets, Distribution, Rtt};
@@ -146,6 +148,15 @@ impl Traffic {
     }
 }
 
+/// Tunnel packets over IPv4 that routers may cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DfClear {
+    /// Received packets with a clear DF bit.
+    pub rx_df_clear_packets: u64,
+    /// Transmitted ones.
+    pub tx_df_clear_packets: u64,
+}
+
 /// Packets that were fragments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fragments {
@@ -163,6 +174,9 @@ pub struct Vni {
     /// Its packets.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// Those that routers may cut.
+    #[serde(flatten)]
+    pub df_clear: DfClear,
     /// Their sizes.
     #[serde(flatten)]
     pub sizes: Sizes,
@@ -180,6 +194,9 @@ pub struct Peer {
     /// Its packets.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// Those that routers may cut.
+    #[serde(flatten)]
+    pub df_clear: DfClear,
     /// Their sizes.
     #[serde(flatten)]
     pub sizes: Sizes,

@@ -7,5 +7,6 @@ mod findings {
     mod captures;
     mod demo;
     mod forged;
+    mod pieces;
     mod support;
 }

@@ -59,5 +59,5 @@ fn a_full_ring_costs_less_than_an_event() {
             assert!(is_less == (submitted != 0), "{} at {}: {sent:?}, {refused:?}", path.id, hook.name());
         }
     }
-    assert_eq!(events, 2 * 4, "samples by timestamp and echo, a fragment, an ICMP error, at two hooks");
+    assert_eq!(events, 2 * 5, "samples by timestamp and echo, two fragments, an ICMP error, at two hooks");
 }

@@ -3,7 +3,8 @@
 use core::hint;
 
 use super::Exit;
-use crate::frame::Frame;
+use crate::count::LONGEST;
+use crate::frame::{Direction, Frame};
 use crate::packet::Address;
 use crate::tables::{self, Tables};
 use crate::tunnel::Tunnel;
@@ -12,15 +13,26 @@ use crate::wire::udp::{self, Udp};
 use crate::wire::{Bytes, Window, ethernet, icmp, ipv4, ipv6, tcp};
 
 /// What the outer headers of a tunnel packet say; lengths in bytes.
-pub(super) struct Outer<B, P> {
+pub(super) struct Outer<B: Bytes, P> {
     /// Where the counters of its tunnel stand.
     pub(super) place: P,
-    /// Length of the outer IP packet.
+    /// Length of the outer IP packet; [`LONGEST`] at most, as that of the inner one, which is shorter.
     pub(super) length: u32,
     /// From the outer IP header to the inner one.
     pub(super) overhead: u32,
+    /// Ethernet and the IP header, if it is IPv4: to read its flags again costs less than to keep them.
+    v4: Option<B::Window<OVER_V4>>,
     /// From the inner Ethernet header on.
     pub(super) payload: B,
+}
+
+impl<B: Bytes, P> Outer<B, P> {
+    /// Says whether it is over IPv4 with a clear DF bit.
+    #[inline(always)]
+    pub(super) fn is_df_clear(&self) -> bool {
+        self.v4
+            .is_some_and(|window| !ipv4::Ipv4(window.part::<{ ethernet::LENGTH }, { ipv4::LENGTH }>()).dont_fragment())
+    }
 }
 
 /// The UDP and the Geneve header, which one check proves.
@@ -106,8 +118,8 @@ fn v4<B: Bytes, T: Tables>(
     let length = header.total_length();
     let (overhead, payload) = tunnelled(&datagram, &frame, (length, ipv4::LENGTH as u32, tags))?;
     let tunnel = Tunnel::v4(frame.device, datagram.geneve().vni(), header.ends(), frame.direction());
-    let place = tables::find(tables, &tunnel).ok_or(Exit::Declined)?;
-    Ok(Outer { place, length, overhead, payload })
+    let place = place(tables, &tunnel, frame.direction(), overhead)?;
+    Ok(Outer { place, length, overhead, v4: Some(window), payload })
 }
 
 #[inline(always)]
@@ -127,10 +139,22 @@ fn v6<B: Bytes, T: Tables>(
     let ends = [Address(header.source()), Address(header.destination())];
     let frame = frame();
     let length = header.payload_length() + ipv6::LENGTH as u32;
+    if length > u32::from(LONGEST) {
+        return Err(Exit::Declined);
+    }
     let (overhead, payload) = tunnelled(&datagram, &frame, (length, ipv6::LENGTH as u32, tags))?;
     let tunnel = Tunnel::v6(frame.device, datagram.geneve().vni(), ends, frame.direction());
-    let place = tables::find(tables, &tunnel).ok_or(Exit::Declined)?;
-    Ok(Outer { place, length, overhead, payload })
+    let place = place(tables, &tunnel, frame.direction(), overhead)?;
+    Ok(Outer { place, length, overhead, v4: None, payload })
+}
+
+/// Where the counters of a tunnel stand that is known. An overhead that is new there is left to the long way, which notes
+/// it: that happens once.
+#[inline(always)]
+fn place<T: Tables>(tables: &mut T, tunnel: &Tunnel, direction: Direction, overhead: u32) -> Result<T::Place, Exit> {
+    let place = tables::find(tables, tunnel).ok_or(Exit::Declined)?;
+    let is_usual = tables.at(place).traffic_mut(direction).is_usual(overhead as u16);
+    if is_usual { Ok(place) } else { Err(Exit::Declined) }
 }
 
 /// A datagram to a tunnel port, and what comes from its first byte on.

@@ -79,6 +79,7 @@ fn transport<B: Bytes>(bytes: B, ports: Ports, packet: &mut Packet) {
     packet.source_port = header.source_port();
     packet.destination_port = header.destination_port();
     packet.udp_checksum = header.checksum();
+    packet.udp_length = header.length() as u16;
     if !is_tunnel(ports, packet.destination_port) {
         return;
     }

@@ -144,9 +144,9 @@ fn way_of(now: &Traffic, before: &Traffic) -> Way {
         packets: now.packets,
         outer_fragments: now.outer_fragments - before.outer_fragments,
         inner_fragments: now.inner_fragments - before.inner_fragments,
-        df_clear: now.outer_df_clear.wrapping_sub(before.outer_df_clear).into(),
-        outer_length_max_bytes: now.outer_longest,
-        inner_length_max_bytes: now.inner_longest,
+        df_clear: now.outer_df_clear,
+        outer_length_max_bytes: now.outer_longest.into(),
+        inner_length_max_bytes: now.inner_longest.into(),
     }
 }
 

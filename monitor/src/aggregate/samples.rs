@@ -111,7 +111,7 @@ fn distribution(scratch: &mut Histogram<u32>, counts: &[(u32, u32)]) -> Distribu
     for (ticks, count) in counts {
         scratch.record_n(u64::from(*ticks), *count).expect("a resizing histogram takes every value");
     }
-    let seconds = |ticks: u64| super::seconds((ticks * TICK_NS) as f64);
+    let seconds = |ticks: u64| super::rows::seconds((ticks * TICK_NS) as f64);
     let at = |quantile| seconds(scratch.value_at_quantile(quantile));
     Distribution {
         samples: scratch.len(),

@@ -18,7 +18,7 @@ pub(super) fn shares(counts: &Counts) -> Vec<Share> {
     let share = |((peer, vni), counters): ((IpAddr, u32), Counters)| Share {
         peer,
         vni,
-        traffic: super::traffic(&counters),
+        traffic: super::rows::traffic(&counters),
         sizes: Sizes::new(&counters, Some(peer.is_ipv4())),
     };
     sums.into_iter().map(share).collect()

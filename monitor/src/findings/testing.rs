@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::aggregate::{Aggregate, Limits};
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{Hole, IcmpErrors, Path, Peer, Snapshot, Tunnel, Way};
+use crate::snapshot::{Datagrams, Hole, IcmpErrors, Path, Peer, Pieces, Snapshot, Tunnel, Way};
 
 pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2));
@@ -57,6 +57,14 @@ pub(super) fn hole() -> Hole {
         delivered_since_bytes: None,
         delivered_lately_bytes: None,
     }
+}
+
+/// The same, of which some datagrams lack a piece.
+pub(super) fn incomplete(pieces: Pieces) -> Snapshot {
+    let mut snapshot = fragments(4);
+    let row = Datagrams { vni: Some(100), peer: PEER, local: LOCAL, is_transmitted: false, pieces };
+    snapshot.evidence.datagrams.push(row);
+    snapshot
 }
 
 /// Errors of no kind, about long packets of the tunnel.

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::{Datagrams, Pieces};
+
 /// Facts of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
@@ -16,6 +18,10 @@ pub struct Evidence {
     pub icmp_errors: Vec<IcmpErrors>,
     /// The ways, by their ends here and there, about whose packets ICMP errors have come lately.
     pub complaints: BTreeSet<[IpAddr; 2]>,
+    /// Datagrams on the underlay that came in pieces, per VNI, peer and direction.
+    pub datagrams: Vec<Datagrams>,
+    /// Whether all pieces are known: no event of a fragment was lost.
+    pub has_all_pieces: bool,
     /// Data that its receiver lacks.
     pub holes: Vec<Hole>,
     /// The largest segments that connections have agreed on.
@@ -35,7 +41,20 @@ impl Evidence {
     pub(crate) fn peers(&self) -> BTreeSet<IpAddr> {
         let holes = self.holes.iter().map(|hole| hole.peer);
         let errors = self.icmp_errors.iter().map(|error| error.peer);
-        holes.chain(errors).chain(self.too_big.iter().map(|error| error.peer)).collect()
+        let nameless = self.datagrams.iter().filter(|row| row.vni.is_none() && row.pieces.tiny_fragments != 0);
+        let others = self.too_big.iter().map(|error| error.peer).chain(nameless.map(|row| row.peer));
+        holes.chain(errors).chain(others).collect()
+    }
+
+    /// What is known of the pieces of a tunnel's datagrams, received and transmitted.
+    pub(crate) fn pieces(&self, tunnel: &Tunnel) -> [Pieces; 2] {
+        [false, true].map(|is_transmitted| {
+            let is_its = |row: &&Datagrams| {
+                (row.vni, row.peer, row.local) == (Some(tunnel.vni), tunnel.peer, tunnel.local)
+                    && row.is_transmitted == is_transmitted
+            };
+            self.datagrams.iter().find(is_its).map(|row| row.pieces).unwrap_or_default()
+        })
     }
 
     /// The tunnels to a peer.
@@ -54,7 +73,7 @@ impl Evidence {
     }
 }
 
-/// One tunnel; counts of fragments are of the interval, packets and lengths since the start.
+/// One tunnel; counts of fragments are of the interval, all else is since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tunnel {
     /// Virtual network identifier.
@@ -82,9 +101,9 @@ impl Tunnel {
         self.rx.inner_fragments + self.tx.inner_fragments
     }
 
-    /// Outer fragments over IPv4 with a clear DF bit, both ways.
-    pub fn df_clear(&self) -> u64 {
-        self.rx.df_clear + self.tx.df_clear
+    /// Outer fragments per direction, where that has packets with a clear DF bit: routers may cut those in silence.
+    pub(crate) fn cut_in_silence(&self) -> [u64; 2] {
+        [&self.rx, &self.tx].map(|way| if way.df_clear == 0 { 0 } else { way.outer_fragments })
     }
 }
 
@@ -97,7 +116,7 @@ pub struct Way {
     pub outer_fragments: u64,
     /// Inner fragments.
     pub inner_fragments: u64,
-    /// Outer fragments over IPv4 with a clear DF bit.
+    /// Tunnel packets over IPv4 with a clear DF bit.
     pub df_clear: u64,
     /// Longest outer packet, which a first fragment is as well.
     pub outer_length_max_bytes: u32,
@@ -241,6 +260,9 @@ pub struct TooBig {
 pub struct Host {
     /// Datagrams that could not be put together from their fragments.
     pub reassembly_failures: u64,
+    /// Those of them of which a fragment did not come in time (30 s): Linux counts them as `ReasmTimeout`, which in other
+    /// systems is that time.
+    pub reassembly_timeouts: u64,
     /// Datagrams that were put together.
     pub reassembled: u64,
     /// Datagrams that had to be fragmented and must not be.

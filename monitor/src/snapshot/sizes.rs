@@ -50,12 +50,12 @@ impl Sizes {
             overhead_min_bytes: least,
             overhead_max_bytes: most,
             overhead_parts: most.zip(is_ipv4).and_then(|(most, is_ipv4)| Parts::new(most, is_ipv4)),
-            outer_length_max_bytes: known(rx.outer_longest.max(tx.outer_longest)),
-            inner_length_max_bytes: known(rx.inner_longest.max(tx.inner_longest)),
-            rx_outer_length_max_bytes: known(rx.outer_longest),
-            tx_outer_length_max_bytes: known(tx.outer_longest),
-            rx_inner_length_max_bytes: known(rx.inner_longest),
-            tx_inner_length_max_bytes: known(tx.inner_longest),
+            outer_length_max_bytes: known(u32::from(rx.outer_longest.max(tx.outer_longest))),
+            inner_length_max_bytes: known(u32::from(rx.inner_longest.max(tx.inner_longest))),
+            rx_outer_length_max_bytes: known(u32::from(rx.outer_longest)),
+            tx_outer_length_max_bytes: known(u32::from(tx.outer_longest)),
+            rx_inner_length_max_bytes: known(u32::from(rx.inner_longest)),
+            tx_inner_length_max_bytes: known(u32::from(tx.inner_longest)),
         }
     }
 }

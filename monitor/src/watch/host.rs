@@ -20,6 +20,7 @@ impl Counters {
         self.0 = now;
         Host {
             reassembly_failures: now.reassembly_failures.saturating_sub(before.reassembly_failures),
+            reassembly_timeouts: now.reassembly_timeouts.saturating_sub(before.reassembly_timeouts),
             reassembled: now.reassembled.saturating_sub(before.reassembled),
             fragmentation_failures: now.fragmentation_failures.saturating_sub(before.fragmentation_failures),
             geneve_errors: now.geneve_errors.saturating_sub(before.geneve_errors),
@@ -48,6 +49,7 @@ fn host(v4: &str, v6: &str) -> Host {
     let both = |name| of_v4(name).unwrap_or_default() + of_v6(name).unwrap_or_default();
     Host {
         reassembly_failures: both("ReasmFails"),
+        reassembly_timeouts: both("ReasmTimeout"),
         reassembled: both("ReasmOKs"),
         fragmentation_failures: both("FragFails"),
         geneve_errors: 0,
@@ -63,7 +65,13 @@ mod tests {
         let v4 = "Ip: Forwarding ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails\n\
                   Ip: 1 2 30 10 5 0 7\nIcmp: InMsgs\nIcmp: 0\n";
         let v6 = "Ip6ReasmOKs                     \t4\nIp6ReasmFails                   \t3\nIp6FragFails\t1\n";
-        let expected = Host { reassembly_failures: 8, reassembled: 14, fragmentation_failures: 8, geneve_errors: 0 };
+        let expected = Host {
+            reassembly_failures: 8,
+            reassembly_timeouts: 2,
+            reassembled: 14,
+            fragmentation_failures: 8,
+            geneve_errors: 0,
+        };
         assert_eq!(host(v4, v6), expected);
         assert_eq!(host("", ""), Host::default());
         assert!(!fs::read_to_string("/proc/thread-self/net/snmp").unwrap().is_empty());

@@ -156,12 +156,15 @@ impl Session {
         let now = Instant::now();
         let seconds = (now - self.reported).as_secs_f64();
         self.reported = now;
+        // What is judged as missing until now must not wait in a ring.
+        let now_ns = clock::since_boot_ns();
+        self.drain(printer)?;
         let all = self.all_counts(Kernel::counts)?;
         let overhead = self.meter.interval(&self.kernel, seen(&all))?;
         let host = self.host.interval();
         for (device, counts) in self.devices.iter_mut().zip(all) {
             let counts = counts.settled();
-            device.aggregate.is_now(u64::try_from(clock::since_boot().as_nanos()).unwrap_or_default());
+            device.aggregate.is_now(now_ns);
             device.update(&counts, &mut self.life.route, now, BATCH);
             let mut snapshot = device.aggregate.interval(&counts, &device.consumed, seconds);
             (snapshot.evidence.host, snapshot.evidence.is_here) = (Some(host), true);
@@ -239,6 +242,7 @@ fn resume(kernel: &Kernel, devices: &mut [Watched]) -> Result<([u64; KINDS], Dur
     let Some(began) = kernel.began_ns() else { return Ok((backlog.records, Duration::ZERO)) };
     for (device, consumed) in devices.iter_mut().zip(backlog.consumed) {
         device.consumed = consumed;
+        device.aggregate.was_blind(clock::since_boot_ns());
         let counts = kernel.counts(device.device.index)?.settled();
         device.aggregate.update(&counts);
         device.aggregate.interval(&counts, &device.consumed, 0.0);

@@ -6,6 +6,7 @@ use super::paths::Paths;
 use super::roster::Known;
 use crate::aggregate::{Aggregate, Limits};
 use crate::bpf::Attachment;
+use crate::clock;
 use crate::counts::{ByKind, Counts};
 use crate::device::{Device, Pattern};
 use crate::findings::Findings;
@@ -66,6 +67,7 @@ impl Watched {
     /// The programs are attached to `attachment`'s device from now on.
     pub(super) fn attached(&mut self, attachment: Attachment, now: Instant) {
         self.blind.end(now);
+        self.aggregate.was_blind(clock::since_boot_ns());
         self.trouble = None;
         self.seen(attachment.device.clone());
         self.attachment = Some(attachment);

@@ -83,7 +83,9 @@ fn long() -> Vec<Path> {
     let datagram_bytes = udp([1024, 443], &PAYLOAD);
     let inner_first = wrapped(Shape::Plain, 17, false, MORE_FRAGMENTS, &datagram_bytes);
     let whole = ipv4(17, DONT_FRAGMENT, [CLIENT, SERVER], &datagram_bytes);
-    let outer_first = ethernet_v4(&fragmented(&tunnelled(&ethernet_v4(&whole))));
+    let outer = tunnelled(&ethernet_v4(&whole));
+    let outer_first = ethernet_v4(&fragment_of(&outer, MORE_FRAGMENTS));
+    let outer_later = ethernet_v4(&fragment_of(&outer, 180));
     vec![
         path("new_tunnel", vec![], datagram(Shape::Plain), None),
         path("new_flow", known(), talk(Shape::Plain, 0), None),
@@ -91,14 +93,15 @@ fn long() -> Vec<Path> {
         path("echo_request", known(), echo(8), None),
         path("echo_reply", [known(), vec![echo(8)]].concat(), echo(0), None),
         path("first_fragment_inner", known(), inner_first, Some(240)),
-        path("first_fragment_outer", known(), outer_first, Some(240)),
+        path("first_fragment_outer", known(), outer_first.clone(), Some(240)),
+        path("later_fragment_outer", [known(), vec![outer_first]].concat(), outer_later, None),
         path("icmp_error", known(), icmp_error(), None),
     ]
 }
 
-/// The first fragment of an IPv4 packet, as if the rest of it came later.
-fn fragmented(packet: &[u8]) -> Vec<u8> {
+/// An IPv4 packet as a fragment: with other flags and another offset.
+fn fragment_of(packet: &[u8], flags: u16) -> Vec<u8> {
     let mut packet = packet.to_vec();
-    packet[6..8].copy_from_slice(&MORE_FRAGMENTS.to_be_bytes());
+    packet[6..8].copy_from_slice(&flags.to_be_bytes());
     packet
 }

@@ -14,7 +14,7 @@ use super::super::plain::Plain;
 use crate::bpf::Sizes;
 
 /// To be raised when what the maps hold changes and its size does not.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The same by itself, when a size changes.
 const LAYOUT: [u32; 7] = [
     size_of::<Totals>() as u32,

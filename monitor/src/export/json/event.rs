@@ -44,6 +44,8 @@ enum Detail {
         ip_length_bytes: u32,
         offset_bytes: u16,
         more: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        inner_is_fragment: Option<bool>,
     },
     IcmpError {
         direction: &'static str,
@@ -141,6 +143,7 @@ fn fragment_detail(fragment: &event::Fragment) -> Detail {
         ip_length_bytes: fragment.length,
         offset_bytes: fragment.offset,
         more: fragment.more != 0,
+        inner_is_fragment: (fragment.offset == 0).then_some(fragment.is_double != 0),
     }
 }
 
