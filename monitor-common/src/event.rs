@@ -1,10 +1,13 @@
 //! What crosses the ring buffer: one struct a kind, each beginning with a [`Head`].
 
+mod fragment;
 mod handshake;
 pub mod hole;
 pub mod pending;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+pub use fragment::Fragment;
 
 use crate::frame::Direction;
 use crate::packet::Address;
@@ -112,42 +115,6 @@ impl Rtt {
             _ => Method::Echo,
         }
     }
-}
-
-/// An outer fragment of a tunnel packet, or a later one of which that is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub struct Fragment {
-    /// Time, device, tunnel.
-    pub head: Head,
-    /// Outer source address.
-    pub source: Address,
-    /// Outer destination address.
-    pub destination: Address,
-    /// Identification.
-    pub id: u32,
-    /// Outer IP length, in bytes.
-    pub length: u32,
-    /// Fragment offset, in bytes; 0 in a first fragment.
-    pub offset: u16,
-    /// 1 when more fragments follow.
-    pub more: u8,
-    /// Index of the [`Direction`].
-    pub direction: u8,
-    /// Bytes of the datagram in it.
-    pub payload: u16,
-    /// Of a first one: length of the whole datagram, as its UDP header has it.
-    pub whole: u16,
-    /// Of a first one: alike in duplicates, and hardly ever in two packets.
-    pub content: u32,
-    /// 1 when it is a first one, and the packet in the tunnel is a fragment as well.
-    pub is_double: u8,
-    /// Padding.
-    pub reserved: [u8; 3],
-}
-
-impl Event for Fragment {
-    const KIND: Kind = Kind::Fragment;
 }
 
 /// An outer ICMP error that quotes a tunnel packet, or one inside a tunnel about a packet that is too big.

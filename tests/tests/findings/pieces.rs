@@ -101,7 +101,8 @@ fn whole_datagrams_in_any_order_are_fragments_and_nothing_is_missing() {
 fn datagrams_without_their_last_piece_are_missed_with_their_tunnel() {
     for id in [|number| number, |_| 0] {
         let Some(mut watched) = Watched::start() else { return };
-        let lossy = |number: u16| pieces(number, id(number)).into_iter().take(if number % 4 == 0 { 2 } else { 3 });
+        let lossy =
+            |number: u16| pieces(number, id(number)).into_iter().take(if number.is_multiple_of(4) { 2 } else { 3 });
         watched.send(&(1..13).flat_map(lossy).collect::<Vec<_>>());
         watched.tunmon.wait_for("TM109", |record| record["code"] == "TM109").unwrap();
         let findings = watched.findings();
