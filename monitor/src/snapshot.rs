@@ -20,7 +20,7 @@ pub use datagrams::{Datagrams, Pieces};
 pub use evidence::{Evidence, Flow, Handshakes, Hole, Host, IcmpErrors, TooBig, Tunnel, Way};
 pub use path::{Path, PathRoute};
 pub use rtt::{Buckets, Distribution, Rtt};
-pub use sizes::{Parts, Share, Sizes};
+pub use sizes::{DfClear, Parts, Share, Sizes};
 
 /// One device over some time.
 #[derive(Clone, Debug, Serialize)]
@@ -146,15 +146,6 @@ impl Traffic {
         self.tx_packets -= before.tx_packets;
         self.tx_bytes -= before.tx_bytes;
     }
-}
-
-/// Tunnel packets over IPv4 that routers may cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct DfClear {
-    /// Received packets with a clear DF bit.
-    pub rx_df_clear_packets: u64,
-    /// Transmitted ones.
-    pub tx_df_clear_packets: u64,
 }
 
 /// Packets that were fragments.

@@ -126,6 +126,15 @@ impl fmt::Display for Parts {
     }
 }
 
+/// Tunnel packets over IPv4 that routers may cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DfClear {
+    /// Received packets with a clear DF bit.
+    pub rx_df_clear_packets: u64,
+    /// Transmitted ones.
+    pub tx_df_clear_packets: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use monitor_common::count::Traffic;
