@@ -6,6 +6,7 @@
 mod accounting;
 mod delivered;
 mod distributions;
+mod drops;
 mod evidence;
 mod handshakes;
 mod holes;
@@ -24,8 +25,11 @@ use monitor_common::rtt::{Leg, Method};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{self, Evidence, Fragments, IcmpErrors, PathRoute, Peer, Rtt, Sizes, Snapshot, Traffic, Vni};
+use crate::snapshot::{
+    self, Evidence, Fragments, IcmpErrors, PathRoute, Peer, Place, Rtt, Sizes, Snapshot, Traffic, Vni,
+};
 use distributions::Distributions;
+use drops::Drops;
 use evidence::{Before, Errors};
 use handshakes::Handshakes;
 use holes::Holes;
@@ -55,6 +59,7 @@ pub struct Aggregate {
     /// Of the interval, and of the whole run.
     errors: [Errors; 2],
     handshakes: [Handshakes; 2],
+    drops: [Drops; 2],
     holes: Holes,
     inner_errors: InnerErrors,
     /// The latest time that is known, and when the interval began; in the time of events.
@@ -78,6 +83,7 @@ impl Aggregate {
             tunnels_before: Before::default(),
             errors: Default::default(),
             handshakes: Default::default(),
+            drops: Default::default(),
             holes: Holes::default(),
             inner_errors: InnerErrors::default(),
             now_ns: 0,
@@ -107,9 +113,20 @@ impl Aggregate {
             (Any::Handshake(handshake), Some(tunnel)) => {
                 self.handshakes.iter_mut().for_each(|handshakes| handshakes.record(handshake, tunnel));
             }
-            (Any::Fragment(_), _)
+            (Any::Fragment(_) | Any::Drop(_), _)
             | (Any::Rtt(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_), None) => {}
         }
+    }
+
+    /// Takes a drop of a packet from or to `peer`.
+    pub fn drop(&mut self, drop: &event::Drop, peer: IpAddr, place: &Place) {
+        self.now_ns = self.now_ns.max(drop.head.at_ns);
+        self.drops.iter_mut().for_each(|drops| drops.record(drop, peer, place));
+    }
+
+    /// Whether tunnels that are told apart end here with this address.
+    pub fn is_local(&self, address: IpAddr) -> bool {
+        self.ends().any(|(_, local)| local == address)
     }
 
     fn sample(&mut self, sample: &event::Rtt, tunnel: &Tunnel) {
@@ -150,7 +167,8 @@ impl Aggregate {
         }
         let icmp_errors = self.errors[0].take();
         let handshakes = self.handshakes[0].take();
-        let evidence = self.evidence(icmp_errors, handshakes, self.interval_ns);
+        let drops = self.drops[0].take();
+        let evidence = Evidence { drops, ..self.evidence(icmp_errors, handshakes, self.interval_ns) };
         let tunnels = self.tunnels_before.since(counts, &evidence.peers());
         let evidence = Evidence { tunnels, ..evidence };
         self.interval_ns = self.now_ns;
@@ -171,7 +189,8 @@ impl Aggregate {
         let mut snapshot = self.snapshot(&self.sums, consumed, seconds, Span::Whole);
         snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
         let icmp_errors = self.errors[1].all();
-        let evidence = self.evidence(icmp_errors, self.handshakes[1].all(), 0);
+        let drops = self.drops[1].all();
+        let evidence = Evidence { drops, ..self.evidence(icmp_errors, self.handshakes[1].all(), 0) };
         snapshot.evidence = Evidence { tunnels: evidence::whole(counts, &evidence.peers()), ..evidence };
         snapshot.shares = shares::shares(counts);
         snapshot

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::counts::Issued;
 
-pub use evidence::{Evidence, Handshakes, Hole, Host, IcmpErrors, TooBig, Tunnel, Way};
+pub use evidence::{Drops, Evidence, Handshakes, Hole, Host, IcmpErrors, Place, TooBig, Tunnel, Way};
 pub use path::{Path, PathRoute};
 pub use rtt::{Buckets, Distribution, Rtt};
 pub use sizes::{Parts, Share, Sizes};

@@ -20,6 +20,8 @@ pub struct Evidence {
     pub too_big: Vec<TooBig>,
     /// Whether this node's addresses are known; of a capture they may have been guessed.
     pub is_here: bool,
+    /// Tunnel packets that this host's kernel has dropped, alike ones together.
+    pub drops: Vec<Drops>,
     /// What the host's own counters say; of a capture there is none.
     pub host: Option<Host>,
 }
@@ -29,7 +31,8 @@ impl Evidence {
     pub(crate) fn peers(&self) -> BTreeSet<IpAddr> {
         let holes = self.holes.iter().map(|hole| hole.peer);
         let errors = self.icmp_errors.iter().map(|error| error.peer);
-        holes.chain(errors).chain(self.too_big.iter().map(|error| error.peer)).collect()
+        let drops = self.drops.iter().map(|drop| drop.peer);
+        holes.chain(errors).chain(drops).chain(self.too_big.iter().map(|error| error.peer)).collect()
     }
 
     /// The tunnels to a peer.
@@ -206,6 +209,34 @@ pub struct TooBig {
     pub seconds: f64,
     /// Errors.
     pub count: u64,
+}
+
+/// Tunnel packets that this host's kernel has dropped at one place for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drops {
+    /// The other end of the tunnel.
+    pub peer: IpAddr,
+    /// Virtual network identifier, when it was read.
+    pub vni: Option<u32>,
+    /// Where, and why.
+    pub place: Place,
+    /// How many were told.
+    pub count: u64,
+    /// Outer IP length of the shortest.
+    pub shortest_bytes: u32,
+    /// The same of the longest.
+    pub longest_bytes: u32,
+}
+
+/// Where and why the kernel drops.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The kernel's function; where addresses are hidden, a number.
+    pub symbol: String,
+    /// The kernel's reason, where it has such; of a refused packet the error.
+    pub reason: Option<String>,
+    /// Whether it was refused before there was a packet.
+    pub is_refused: bool,
 }
 
 /// Counters of the host's IP layer, in the interval (`/proc/net/snmp`, `snmp6`).
