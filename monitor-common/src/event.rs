@@ -1,5 +1,6 @@
 //! What crosses the ring buffer: one struct a kind, each beginning with a [`Head`].
 
+mod drops;
 mod fragment;
 mod handshake;
 pub mod hole;
@@ -7,6 +8,7 @@ pub mod pending;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+pub use drops::Drop;
 pub use fragment::Fragment;
 
 use crate::frame::Direction;
@@ -30,14 +32,17 @@ pub enum Kind {
     Retransmit = 3,
     /// [`Handshake`].
     Handshake = 4,
+    /// [`Drop`].
+    Drop = 5,
 }
 
 /// Number of kinds.
-pub const KINDS: usize = 5;
+pub const KINDS: usize = 6;
 
 impl Kind {
     /// All kinds, in the order of their indexes.
-    pub const ALL: [Self; KINDS] = [Self::Rtt, Self::Fragment, Self::IcmpError, Self::Retransmit, Self::Handshake];
+    pub const ALL: [Self; KINDS] =
+        [Self::Rtt, Self::Fragment, Self::IcmpError, Self::Retransmit, Self::Handshake, Self::Drop];
 
     /// The name that JSON and metrics use.
     pub fn name(self) -> &'static str {
@@ -47,6 +52,7 @@ impl Kind {
             Self::IcmpError => "icmp_error",
             Self::Retransmit => "retransmit",
             Self::Handshake => "handshake",
+            Self::Drop => "drop",
         }
     }
 }
@@ -184,6 +190,8 @@ pub enum Any {
     Retransmit(Retransmit),
     /// A handshake.
     Handshake(Handshake),
+    /// A drop.
+    Drop(Drop),
 }
 
 impl Any {
@@ -196,6 +204,7 @@ impl Any {
             Kind::IcmpError => IcmpError::read_from_bytes(bytes).ok().map(Self::IcmpError),
             Kind::Retransmit => Retransmit::read_from_bytes(bytes).ok().map(Self::Retransmit),
             Kind::Handshake => Handshake::read_from_bytes(bytes).ok().map(Self::Handshake),
+            Kind::Drop => Drop::read_from_bytes(bytes).ok().map(Self::Drop),
         }
     }
 
@@ -207,6 +216,7 @@ impl Any {
             Self::IcmpError(_) => Kind::IcmpError,
             Self::Retransmit(_) => Kind::Retransmit,
             Self::Handshake(_) => Kind::Handshake,
+            Self::Drop(_) => Kind::Drop,
         }
     }
 
@@ -218,6 +228,7 @@ impl Any {
             Self::IcmpError(event) => &event.head,
             Self::Retransmit(event) => &event.head,
             Self::Handshake(event) => &event.head,
+            Self::Drop(event) => &event.head,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The wire parser and the packet pipeline of tunmon, one source for the kernel and for user space.
 //!
 //! ```text
-//! wire ← frame ← packet ← {tunnel, flow, rtt, fragment} ← {event, histogram, count} ← tables ←
+//! {wire, layout} ← frame ← packet ← {tunnel, flow, rtt, fragment} ← {event, histogram, count} ← tables ←
 //! report ← {account, loss, round_trip, fast} ← observe
 //! ```
 //!
@@ -27,6 +27,7 @@ pub mod frame;
 #[cfg(feature = "heap")]
 pub mod heap;
 pub mod histogram;
+pub mod layout;
 pub mod loss;
 pub mod observe;
 pub mod packet;

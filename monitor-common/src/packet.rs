@@ -4,6 +4,7 @@
 //! stack allows. A header that cannot be read stops the parse with a [`Stop`]; what was read before it remains.
 
 pub mod class;
+mod heading;
 mod inner;
 mod ip;
 mod outer;
@@ -15,6 +16,7 @@ use core::hint;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, transmute_mut};
 
 pub use class::{Class, Malformed};
+pub use heading::Heading;
 pub use ip::{Address, Ip};
 pub use quote::Quote;
 pub use stop::{Cause, Header, Layer, Stop};

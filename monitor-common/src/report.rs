@@ -3,7 +3,8 @@
 use crate::event::hole::Hole;
 use crate::event::pending::Cause;
 use crate::event::{self, Event, Head};
-use crate::packet::{Class, Packet};
+use crate::frame::UNTRACKED;
+use crate::packet::{Class, Heading, Packet};
 use crate::rtt::TICK_NS;
 use crate::tables::{Next, Tables};
 
@@ -40,6 +41,42 @@ pub fn report<T: Tables>(packet: &Packet, tables: &mut T, now_ns: u64) {
     } else {
         fragment(tables, packet, now_ns);
     }
+}
+
+/// What is known of a drop besides the packet's bytes.
+pub struct Dropped {
+    /// The device that drops are counted with.
+    pub home: u32,
+    /// Index of the device that the packet was at or was to leave by, or 0.
+    pub at: u32,
+    /// Where in the kernel; 0 when it was refused.
+    pub location: u64,
+    /// Why, if `has_reason`; of a refused packet the error.
+    pub reason: u32,
+    /// Whether the kernel has told why.
+    pub has_reason: bool,
+    /// Whether it was refused before there was a packet.
+    pub is_refused: bool,
+}
+
+/// Sends a drop of a packet.
+#[inline(always)]
+pub fn dropped<T: Tables>(packet: &Heading, drop: &Dropped, tables: &mut T, now_ns: u64) {
+    let head = Head { at_ns: now_ns, device: drop.home, kind: event::Drop::KIND as u16, tunnel: UNTRACKED };
+    send(tables, head, || event::Drop {
+        head,
+        source: packet.ip.source,
+        destination: packet.ip.destination,
+        location: drop.location,
+        reason: drop.reason,
+        length: packet.ip.length,
+        vni: packet.vni,
+        at: drop.at,
+        has_vni: packet.has_vni,
+        has_reason: u8::from(drop.has_reason),
+        is_refused: u8::from(drop.is_refused),
+        reserved: [0; 5],
+    });
 }
 
 #[inline(always)]

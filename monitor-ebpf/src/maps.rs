@@ -69,6 +69,8 @@ static ICMP_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 static RESEND_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 static SYN_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[map]
+static DROP_EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 /// The packet between the steps of the long way.
 #[map]
@@ -145,6 +147,7 @@ fn ring(kind: Kind) -> &'static RingBuf {
         Kind::IcmpError => &ICMP_EVENTS,
         Kind::Retransmit => &RESEND_EVENTS,
         Kind::Handshake => &SYN_EVENTS,
+        Kind::Drop => &DROP_EVENTS,
     }
 }
 
@@ -156,7 +159,7 @@ pub(crate) fn now() -> u64 {
 }
 
 #[inline(always)]
-fn setting<T>(value: &'static T) -> T {
+pub(crate) fn setting<T>(value: &'static T) -> T {
     // SAFETY: a reference to a static is valid to read; `T` is an integer in a read-only map.
     unsafe { ptr::read_volatile(value) }
 }

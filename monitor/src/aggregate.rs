@@ -7,6 +7,7 @@ mod accounting;
 mod datagrams;
 mod delivered;
 mod distributions;
+mod drops;
 mod evidence;
 mod handshakes;
 mod holes;
@@ -25,9 +26,10 @@ use monitor_common::event::{self, Any, Kind};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{self, Evidence, IcmpErrors, PathRoute, Peer, Snapshot};
+use crate::snapshot::{self, Evidence, IcmpErrors, PathRoute, Peer, Place, Snapshot};
 use datagrams::Datagrams;
 use distributions::Distributions;
+use drops::Drops;
 use evidence::{Before, Complaints, Errors};
 use handshakes::Handshakes;
 use holes::Holes;
@@ -58,6 +60,7 @@ pub struct Aggregate {
     errors: [Errors; 2],
     handshakes: [Handshakes; 2],
     datagrams: Datagrams,
+    drops: [Drops; 2],
     holes: Holes,
     inner_errors: InnerErrors,
     complaints: Complaints,
@@ -83,6 +86,7 @@ impl Aggregate {
             errors: Default::default(),
             handshakes: Default::default(),
             datagrams: Datagrams::default(),
+            drops: Default::default(),
             holes: Holes::default(),
             inner_errors: InnerErrors::default(),
             complaints: Complaints::default(),
@@ -115,8 +119,19 @@ impl Aggregate {
                 self.handshakes.iter_mut().for_each(|handshakes| handshakes.record(handshake, tunnel));
             }
             (Any::Fragment(fragment), tunnel) => self.datagrams.record(fragment, tunnel),
-            (Any::Rtt(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_), None) => {}
+            (Any::Drop(_), _) | (Any::Rtt(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_), None) => {}
         }
+    }
+
+    /// Takes a drop of a packet from or to `peer`.
+    pub fn drop(&mut self, drop: &event::Drop, peer: IpAddr, place: &Place) {
+        self.now_ns = self.now_ns.max(drop.head.at_ns);
+        self.drops.iter_mut().for_each(|drops| drops.record(drop, peer, place));
+    }
+
+    /// Whether tunnels that are told apart end here with this address.
+    pub fn is_local(&self, address: IpAddr) -> bool {
+        self.ends().any(|(_, local)| local == address)
     }
 
     fn sample(&mut self, sample: &event::Rtt, tunnel: &Tunnel) {
@@ -168,8 +183,9 @@ impl Aggregate {
         let datagrams = self.datagrams.end_interval();
         let icmp_errors = self.errors[0].take();
         let handshakes = self.handshakes[0].take();
+        let drops = self.drops[0].take();
         let evidence = self.evidence(icmp_errors, handshakes, self.interval_ns);
-        let evidence = Evidence { datagrams, has_all_pieces, ..evidence };
+        let evidence = Evidence { drops, datagrams, has_all_pieces, ..evidence };
         let tunnels = self.tunnels_before.since(counts, &evidence.peers());
         let evidence = Evidence { tunnels, ..evidence };
         self.interval_ns = self.now_ns;
@@ -192,7 +208,8 @@ impl Aggregate {
         let icmp_errors = self.errors[1].all();
         let evidence = self.evidence(icmp_errors, self.handshakes[1].all(), 0);
         let (datagrams, has_all_pieces) = (self.datagrams.all(), !has_lost_fragments(&self.sums));
-        let evidence = Evidence { datagrams, has_all_pieces, ..evidence };
+        let drops = self.drops[1].all();
+        let evidence = Evidence { drops, datagrams, has_all_pieces, ..evidence };
         snapshot.evidence = Evidence { tunnels: evidence::whole(counts, &evidence.peers()), ..evidence };
         snapshot.shares = shares::shares(counts);
         snapshot

@@ -7,6 +7,7 @@ pub mod cost;
 pub mod counters;
 #[cfg(feature = "diagnostics")]
 mod diagnostics;
+pub mod drops;
 pub mod events;
 pub mod features;
 mod histograms;

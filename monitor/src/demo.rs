@@ -12,6 +12,7 @@ mod geneve;
 mod impairment;
 mod kernel_geneve;
 mod netns;
+mod oversize;
 mod relay;
 mod router;
 mod sys;
@@ -22,7 +23,7 @@ mod topology;
 mod traffic;
 mod worker;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
 
 use encapsulator::Encapsulator;
@@ -46,6 +47,8 @@ pub enum Fault {
     MtuIcmp,
     /// IPv4 packets of more than 1400 bytes are cut in two by a router.
     MtuFragment,
+    /// Pods whose MTU is too large for `eth0`: the sender on each node is refused what is too long.
+    MtuLocal,
     /// One of 20 tunnel packets towards node 2 is lost.
     Loss,
 }
@@ -73,7 +76,7 @@ impl Demo {
         let nodes = [Site::create(Node::One)?, Site::create(Node::Two)?];
         let mut cables = Workers::default();
         connect_underlay(&mut cables, &nodes, fault)?;
-        let encapsulator = connect_pods(&mut cables, &nodes)?;
+        let encapsulator = connect_pods(&mut cables, &nodes, fault)?;
         let traffic = start_traffic(&nodes)?;
         Ok(Self { _traffic: traffic, _cables: cables, nodes, fault, encapsulator })
     }
@@ -120,13 +123,22 @@ fn connect_underlay(workers: &mut Workers, nodes: &[Site; 2], fault: Fault) -> R
 }
 
 /// Returns which tunnel endpoints there are, in words.
-fn connect_pods(workers: &mut Workers, nodes: &[Site; 2]) -> Result<String> {
-    if let Err(reason) = kernel_geneve::probe(&nodes[0].namespace) {
+fn connect_pods(workers: &mut Workers, nodes: &[Site; 2], fault: Fault) -> Result<String> {
+    let is_local = fault == Fault::MtuLocal;
+    // The kernel's Geneve device would tell the pods, and they would send less.
+    let own =
+        if is_local { Err(anyhow!("the fault is in our own")) } else { kernel_geneve::probe(&nodes[0].namespace) };
+    if let Err(reason) = own {
         for site in nodes {
-            let encapsulator = site.namespace.run(|| Encapsulator::open(site.node, &site.pods))?;
+            let encapsulator = site.namespace.run(|| Encapsulator::open(site.node, &site.pods, is_local))?;
             workers.spawn("encapsulator", move |stop| encapsulator.run(stop))?;
         }
         tracing::debug!("no kernel Geneve device: {reason}");
+        if is_local {
+            return Ok(
+                "own encapsulator, VNI 100 with the OVN option; too long packets go by a packet socket".to_owned()
+            );
+        }
         return Ok("own encapsulator (this kernel has no Geneve device), VNI 100 with the OVN option".to_owned());
     }
     for site in nodes {

@@ -8,6 +8,7 @@
 
 pub mod aggregate;
 pub mod bpf;
+mod btf;
 pub mod capture;
 pub mod cli;
 mod clock;
@@ -19,6 +20,7 @@ mod explain;
 pub mod export;
 pub mod failure;
 pub mod findings;
+mod kallsyms;
 pub mod log;
 mod netlink;
 mod offline;

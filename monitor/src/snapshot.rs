@@ -4,6 +4,7 @@
 
 mod datagrams;
 mod evidence;
+mod host;
 mod path;
 mod rtt;
 mod sizes;
@@ -17,7 +18,8 @@ use serde::Serialize;
 use crate::counts::Issued;
 
 pub use datagrams::{Datagrams, Pieces};
-pub use evidence::{Evidence, Flow, Handshakes, Hole, Host, IcmpErrors, TooBig, Tunnel, Way};
+pub use evidence::{Drops, Evidence, Flow, Handshakes, Hole, IcmpErrors, Place, TooBig, Tunnel, Way};
+pub use host::Host;
 pub use path::{Path, PathRoute};
 pub use rtt::{Buckets, Distribution, Rtt};
 pub use sizes::{DfClear, Parts, Share, Sizes};

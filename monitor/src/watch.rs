@@ -1,5 +1,6 @@
 //! Watching devices: attach, read, follow them, report, detach.
 
+mod drops;
 mod hint;
 mod host;
 mod life;
@@ -102,11 +103,12 @@ fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
         None => Kernel::load(&options.ports, sizes, random_seed()?)?,
     };
     attach(&mut kernel, &mut devices, cli.ingress)?;
+    let names = drops::Names::new(kernel.watch_drops());
     let sniffer = Sniffer::new(options.ports.first().copied().unwrap_or_default()).ok();
     let capabilities = privileges::reduce(needed(&kernel), || kernel.works())?;
     let start = start(&kernel, &devices, capabilities, cli.pin.clone());
     printer.start(&greeting(&start, options.interval), &start)?;
-    let session = Session::new(kernel, devices, life, sniffer, options)?;
+    let session = Session::new(kernel, devices, life, (sniffer, names), options)?;
     runtime.block_on(session.run(signals, options, printer))
 }
 
@@ -133,6 +135,7 @@ fn attach(kernel: &mut Kernel, devices: &mut [Watched], ingress: Ingress) -> Res
         device.attached(attachment, Instant::now());
     }
     kernel.resumed()?;
+    kernel.count_drops_with(devices.first().map_or(0, |device| device.device.index))?;
     kernel.begin(random_seed()?)
 }
 

@@ -6,6 +6,7 @@
 mod findings {
     mod captures;
     mod demo;
+    mod dropped;
     mod forged;
     mod pieces;
     mod support;

@@ -127,6 +127,7 @@ impl Totals {
             Kind::IcmpError => &mut self.events[2],
             Kind::Retransmit => &mut self.events[3],
             Kind::Handshake => &mut self.events[4],
+            Kind::Drop => &mut self.events[5],
         }
     }
 

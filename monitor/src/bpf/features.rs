@@ -13,15 +13,20 @@ pub struct Features {
     pub tcx: bool,
     /// XDP for packets in several buffers (Linux 5.18); without, native XDP only where each packet fits one.
     pub xdp_frags: bool,
+    /// Drops of tunnel packets are seen, where the kernel describes its types.
+    pub drops: bool,
+    /// Frames are seen that packet sockets refuse to send for their length, as the user-space switch's are.
+    pub refused_sends: bool,
     /// Drops have a reason (Linux 5.17); absent: the kernel does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drop_reasons: Option<bool>,
 }
 
 impl Features {
-    /// The features of this kernel; whether it has taken the programs for packets in several buffers is known by then.
-    pub(super) fn probe(xdp_frags: bool) -> Self {
-        Self { tcx: has_tcx(), xdp_frags, drop_reasons: drop_reasons() }
+    /// The features of this kernel; whether it has taken the programs for packets in several buffers is known by then,
+    /// and whether it has taken those of drops and of refused sends.
+    pub(super) fn probe(xdp_frags: bool, [drops, refused_sends]: [bool; 2]) -> Self {
+        Self { tcx: has_tcx(), xdp_frags, drops, refused_sends, drop_reasons: drop_reasons() }
     }
 
     /// What is done in place of what is missing, a line for each.
@@ -64,9 +69,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_and_what_is_there_is_not() {
-        let all = Features { tcx: true, xdp_frags: true, drop_reasons: None };
+        let all = Features { tcx: true, xdp_frags: true, drops: true, refused_sends: true, drop_reasons: None };
         assert!(all.degraded().is_empty());
-        let none = Features { tcx: false, xdp_frags: false, drop_reasons: Some(false) };
+        let none = Features { tcx: false, xdp_frags: false, drop_reasons: Some(false), ..all };
         assert_eq!(none.degraded().len(), 2);
         assert_eq!(Features { tcx: false, ..all }.degraded(), none.degraded()[..1]);
     }

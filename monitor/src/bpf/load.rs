@@ -8,13 +8,14 @@ use anyhow::{Context, Result, anyhow};
 use aya::maps::{Array, MapData, PerCpuArray, ProgramArray};
 use aya::programs::{Program, ProgramError, SchedClassifier, Xdp};
 use aya::util::nr_cpus;
-use aya::{Ebpf, EbpfError, EbpfLoader};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use monitor_common::count::Totals;
 use monitor_common::event::Kind;
 use monitor_common::histogram::RESERVED;
 use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::geneve::Ports;
 
+use super::drops::Layout;
 use super::pinned::Pinned;
 use super::pins::{self, Pins};
 use super::plain::Plain;
@@ -49,6 +50,8 @@ pub struct Kernel {
     pub sizes: Sizes,
     /// Where links and maps are pinned, if they are.
     pub(super) pins: Option<Pinned>,
+    /// Names of the kernel's reasons of drops.
+    pub(super) reasons: Vec<(u32, String)>,
 }
 
 impl Kernel {
@@ -75,16 +78,10 @@ impl Kernel {
     ) -> Result<Self> {
         let (first_port, unlimited) = (ports.first().to_be(), u32::from(!is_limited));
         let (pairs, pair_mask, flow_mask) = (sizes.tunnels / 2, sizes.tunnels / 2 - 1, sizes.buckets - 1);
+        let (layout, types) = (Layout::kernel(), Btf::from_sys_fs().ok());
         let mut loader = EbpfLoader::new();
-        for kind in Kind::ALL {
-            loader.map_max_entries(rings::map(kind), sizes.ring_bytes[kind as usize]);
-        }
-        if let Some(pins) = pins {
-            for map in pins::MAPS {
-                loader.map_pin_path(map, pins.map(map));
-            }
-        }
-        let mut ebpf = loader
+        let mut ebpf = with_rings_and_pins(&mut loader, sizes, pins)
+            .btf(types.as_ref())
             .override_global("PORTS", &ports.0, true)
             .override_global("FIRST_PORT", &first_port, true)
             .override_global("SEED", &seed, true)
@@ -93,6 +90,8 @@ impl Kernel {
             .override_global("FLOW_MASK", &flow_mask, true)
             .override_global("HISTOGRAMS_MAX", &sizes.histograms, true)
             .override_global("UNLIMITED", &unlimited, true)
+            .override_global("LAYOUT", &layout.members, true)
+            .override_global("NETNS", &layout.namespace, true)
             .map_max_entries("TUNNELS", sizes.tunnels)
             .map_max_entries("CLAIMS", sizes.tunnels)
             .map_max_entries("COUNTERS", pairs)
@@ -101,6 +100,7 @@ impl Kernel {
             .load(object)
             .map_err(explain)?;
         let has_frags = load_programs(&mut ebpf)?;
+        let drops = layout.load(&mut ebpf, types.as_ref());
         let totals = ebpf.take_map("TOTALS").context("map TOTALS")?;
         Ok(Self {
             totals: PerCpuArray::try_from(totals).context("map TOTALS")?,
@@ -108,9 +108,10 @@ impl Kernel {
             #[cfg(feature = "diagnostics")]
             diagnostics: super::diagnostics::reader(&mut ebpf)?,
             ebpf,
-            features: Features::probe(has_frags),
+            features: Features::probe(has_frags, drops),
             sizes,
             pins: None,
+            reasons: layout.reasons,
         })
     }
 
@@ -149,6 +150,21 @@ impl Kernel {
     pub fn program_mut(&mut self, name: &str) -> Result<&mut Program> {
         self.ebpf.program_mut(name).with_context(|| format!("program {name} is not in the object"))
     }
+}
+
+/// Sizes the rings, and says where maps are that pins keep.
+fn with_rings_and_pins<'a, 'b>(
+    loader: &'b mut EbpfLoader<'a>,
+    sizes: Sizes,
+    pins: Option<&Pins>,
+) -> &'b mut EbpfLoader<'a> {
+    for kind in Kind::ALL {
+        loader.map_max_entries(rings::map(kind), sizes.ring_bytes[kind as usize]);
+    }
+    for (map, pins) in pins::MAPS.into_iter().filter_map(|map| Some((map, pins?))) {
+        loader.map_pin_path(map, pins.map(map));
+    }
+    loader
 }
 
 /// A seed that nobody can guess, so that nobody can aim packets at one bucket.

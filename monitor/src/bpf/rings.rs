@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd as _;
 
 use aya::maps::MapData;
-use monitor_common::event::{Fragment, Handshake, IcmpError, Kind, Retransmit, Rtt};
+use monitor_common::event::{Drop, Fragment, Handshake, IcmpError, Kind, Retransmit, Rtt};
 
 use super::syscall;
 
@@ -16,6 +16,7 @@ pub(super) fn map(kind: Kind) -> &'static str {
         Kind::IcmpError => "ICMP_EVENTS",
         Kind::Retransmit => "RESEND_EVENTS",
         Kind::Handshake => "SYN_EVENTS",
+        Kind::Drop => "DROP_EVENTS",
     }
 }
 
@@ -27,6 +28,7 @@ fn record(kind: Kind) -> u64 {
         Kind::IcmpError => size_of::<IcmpError>(),
         Kind::Retransmit => size_of::<Retransmit>(),
         Kind::Handshake => size_of::<Handshake>(),
+        Kind::Drop => size_of::<Drop>(),
     };
     (8 + event).next_multiple_of(8) as u64
 }
@@ -46,9 +48,14 @@ const SHARE: usize = 128 << 10;
 /// No ring is larger: with more processors than 16 not all of them may go from silence to their limit at once.
 const MOST: usize = 2 << 20;
 
+/// Bytes of the ring of drops.
+const DROPS: u32 = 64 << 10;
+
 /// Bytes of a kind's ring: a power of two, and whole pages.
 pub(super) fn bytes(kind: Kind, processors: usize) -> u32 {
     let least = match kind {
+        // Some hundreds between two looks show what is dropped where; the rest is counted.
+        Kind::Drop => return DROPS,
         // Samples come all the time, so they have room for a reader that stands still for a while.
         Kind::Rtt => 1 << 20,
         Kind::Fragment | Kind::IcmpError | Kind::Retransmit | Kind::Handshake => SHARE,
@@ -62,7 +69,7 @@ mod tests {
 
     #[test]
     fn rings_grow_with_the_processors_within_bounds() {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Drop) {
             for processors in [0, 1, 2, 3, 8, 100, usize::MAX] {
                 let bytes = bytes(kind, processors) as usize;
                 assert!(bytes.is_power_of_two() && (SHARE..=MOST).contains(&bytes), "{kind:?} {processors}: {bytes}");

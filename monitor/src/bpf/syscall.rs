@@ -13,6 +13,7 @@ pub(super) const MAP_LOOKUP_BATCH: libc::c_long = 24;
 const OBJECT_PIN: libc::c_long = 6;
 const OBJECT_GET: libc::c_long = 7;
 const OBJECT_INFO: libc::c_long = 15;
+const RAW_TRACEPOINT_OPEN: libc::c_long = 17;
 const LINK_CREATE: libc::c_long = 28;
 const LINK_UPDATE: libc::c_long = 29;
 
@@ -83,6 +84,14 @@ struct LinkUpdate {
 
 #[derive(Default)]
 #[repr(C)]
+struct RawTracepoint {
+    name: u64,
+    program: u32,
+    reserved: u32,
+}
+
+#[derive(Default)]
+#[repr(C)]
 struct Object {
     path: u64,
     descriptor: u32,
@@ -128,6 +137,17 @@ pub(super) fn link_create(program: BorrowedFd<'_>, device: u32, hook: Hook) -> i
     let mut attributes = LinkCreate { program: number(program), device, attach_type, flags, ..LinkCreate::default() };
     // SAFETY: the attributes hold no addresses.
     let descriptor = unsafe { call(LINK_CREATE, &mut attributes) }?;
+    // SAFETY: the kernel has just made the descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Attaches a program to a tracepoint, or to the function that it was loaded for. The link is the attachment.
+pub(super) fn trace(program: BorrowedFd<'_>, tracepoint: Option<&str>) -> io::Result<OwnedFd> {
+    let name = tracepoint.map(CString::new).transpose()?;
+    let text = name.as_ref().map_or(0, |name| address(name.as_ptr()));
+    let mut attributes = RawTracepoint { name: text, program: number(program), reserved: 0 };
+    // SAFETY: the name is a C string that outlives the call, or there is none.
+    let descriptor = unsafe { call(RAW_TRACEPOINT_OPEN, &mut attributes) }?;
     // SAFETY: the kernel has just made the descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

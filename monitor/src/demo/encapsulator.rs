@@ -20,9 +20,10 @@ use anyhow::{Context, Result};
 use super::{
     geneve,
     netns::Namespace,
+    oversize::Switch,
     sys,
     tap::FRAME_BYTES_MAX,
-    topology::{Family, GENEVE_PORT, Node, TUNNELS},
+    topology::{Family, GENEVE_PORT, Node, TUNNELS, UNDERLAY_MTU_BYTES},
     worker::{STOP_CHECK, Stop},
 };
 
@@ -34,6 +35,8 @@ pub(super) struct Encapsulator {
     pods: [Pod; TUNNELS.len()],
     v4: Underlay,
     v6: Underlay,
+    /// Where packets go that are too long, if that is the fault.
+    switch: Option<Switch>,
 }
 
 /// A pod's cable, and the buffer that begins with the Geneve header of its tunnel.
@@ -52,9 +55,12 @@ struct Underlay {
 
 impl Encapsulator {
     /// Opens the sockets in the caller's namespace, which is that of `node`, and makes its pods' devices.
-    pub(super) fn open(node: Node, pods: &[Namespace; TUNNELS.len()]) -> Result<Self> {
-        let [a, b, c] = [0, 1, 2].map(|index| Pod::open(node, index, &pods[index]));
-        Ok(Self { pods: [a?, b?, c?], v4: Underlay::open(node, Family::V4)?, v6: Underlay::open(node, Family::V6)? })
+    /// With `is_too_large`, pods have the MTU of `eth0`.
+    pub(super) fn open(node: Node, pods: &[Namespace; TUNNELS.len()], is_too_large: bool) -> Result<Self> {
+        let [a, b, c] = [0, 1, 2].map(|index| Pod::open(node, index, &pods[index], is_too_large));
+        let switch = if is_too_large { Some(Switch::open("eth0")?) } else { None };
+        let [v4, v6] = Family::BOTH.map(|family| Underlay::open(node, family));
+        Ok(Self { pods: [a?, b?, c?], v4: v4?, v6: v6?, switch })
     }
 
     pub(super) fn run(mut self, stop: &Stop) -> io::Result<()> {
@@ -87,7 +93,12 @@ impl Encapsulator {
         };
         let socket = &underlay.send[flow_hash(&packet[pod.header_bytes..]) % SOURCE_PORTS];
         // A packet that the underlay refuses (too big, no route) is lost, as in any tunnel endpoint.
-        drop(socket.send_to(packet, underlay.peer));
+        let sent = socket.send_to(packet, underlay.peer);
+        if let (Err(error), Some(switch)) = (sent, &self.switch)
+            && error.raw_os_error() == Some(libc::EMSGSIZE)
+        {
+            switch.send(socket.local_addr()?, underlay.peer, packet);
+        }
         Ok(())
     }
 
@@ -103,9 +114,10 @@ impl Encapsulator {
 }
 
 impl Pod {
-    fn open(node: Node, index: usize, namespace: &Namespace) -> Result<Self> {
+    fn open(node: Node, index: usize, namespace: &Namespace, is_too_large: bool) -> Result<Self> {
         let tunnel = &TUNNELS[index];
-        let tap = namespace.tap("eth0", tunnel.mtu_bytes, &tunnel.pod_prefixes(node))?;
+        let mtu_bytes = if is_too_large { UNDERLAY_MTU_BYTES } else { tunnel.mtu_bytes };
+        let tap = namespace.tap("eth0", mtu_bytes, &tunnel.pod_prefixes(node))?;
         let mut packet = geneve::header(tunnel, node);
         let header_bytes = packet.len();
         packet.resize(FRAME_BYTES_MAX, 0);

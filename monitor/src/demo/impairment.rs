@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Fault, router,
-    topology::{GENEVE_PORT, Node},
+    topology::{GENEVE_PORT, Node, UNDERLAY_MTU_BYTES},
 };
 
 /// Added to each frame in each direction, so twice to a round trip.
@@ -31,6 +31,10 @@ pub(super) fn effect(fault: Fault) -> String {
         Fault::MtuFragment => {
             format!("mtu-fragment, a router cuts IPv4 packets of more than {PATH_MTU_BYTES} bytes in two")
         }
+        Fault::MtuLocal => format!(
+            "mtu-local, pods have an MTU of {UNDERLAY_MTU_BYTES} bytes, and what is too long with the tunnel's headers is refused \
+             where it is sent"
+        ),
         Fault::Loss => format!("loss, one of {LOSS_PERIOD} tunnel packets towards node 2 is lost"),
     }
 }
@@ -61,7 +65,7 @@ impl Impairment {
     /// Decides about the next frame towards `to`.
     pub(super) fn verdict(&mut self, frame: &[u8], to: Node) -> Verdict {
         match self.fault {
-            Fault::None => Verdict::Pass,
+            Fault::None | Fault::MtuLocal => Verdict::Pass,
             Fault::Latency => Verdict::Delay(DELAY),
             Fault::MtuBlackhole | Fault::MtuIcmp | Fault::MtuFragment => self.limit(frame),
             Fault::Loss => self.lose(frame, to),
@@ -76,7 +80,7 @@ impl Impairment {
             Fault::MtuIcmp => router::refusal(frame, PATH_MTU_BYTES).map(Verdict::Refuse),
             // What only its sender may cut passes.
             Fault::MtuFragment => Some(router::cut(frame, PATH_MTU_BYTES).map_or(Verdict::Pass, Verdict::Cut)),
-            Fault::None | Fault::Latency | Fault::Loss | Fault::MtuBlackhole => None,
+            Fault::None | Fault::Latency | Fault::Loss | Fault::MtuLocal | Fault::MtuBlackhole => None,
         };
         answer.unwrap_or(Verdict::Drop)
     }

@@ -3,6 +3,7 @@
 //! This is the demo's only file with `unsafe`. Nothing here keeps state; errors are the kernel's own.
 
 use std::{
+    ffi::CString,
     io, mem,
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     time::Duration,
@@ -49,6 +50,31 @@ pub(super) fn icmp_socket(family: Family) -> io::Result<OwnedFd> {
     let fd = check(unsafe { libc::socket(domain, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, protocol) })?;
     // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Opens a packet socket that sends out of `device` of the calling thread's namespace and receives nothing.
+pub(super) fn packet_socket(device: &str) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointers.
+    let fd = check(unsafe { libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the kernel has just given us this descriptor, and nobody else has it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let name = CString::new(device)?;
+    // SAFETY: sockaddr_ll is plain integers, for which all zeroes is a value.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as libc::c_ushort;
+    // SAFETY: the name is a string that ends in a zero. A device that is not there has index 0, which is none's.
+    address.sll_ifindex = unsafe { libc::if_nametoindex(name.as_ptr()) }.cast_signed();
+    let length = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: the kernel reads `length` bytes at `address`, which lives until the call returns.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) })?;
+    Ok(socket)
+}
+
+/// Sends a frame by a packet socket.
+pub(super) fn send_frame(socket: BorrowedFd, frame: &[u8]) -> io::Result<()> {
+    // SAFETY: the kernel reads the frame's bytes.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Makes the kernel set DF on IPv4, never fragment IPv6, and take no notice of what routers say about their MTU, as Open

@@ -1,14 +1,16 @@
 //! TM108: this host drops tunnel packets that are too long, before they are on the wire.
 //!
 //! Nobody says so: the user-space switch's `send` fails, the kernel's Geneve device counts an error. What can be seen is
-//! that a connection of this node is ahead of all that has left the device, and that the error was counted.
+//! the drop or the refused send itself, where the kernel lets it be seen; that a connection of this node is ahead of all
+//! that has left the device; and that the error was counted.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Serialize;
 
 use super::{Hit, Rule, Severity, value};
-use crate::snapshot::{Hole, Snapshot};
+use crate::snapshot::{Drops, Hole, Snapshot};
 
 /// The rule.
 pub(super) const RULE: Rule = Rule {
@@ -23,6 +25,10 @@ pub(super) const RULE: Rule = Rule {
 struct Evidence {
     device_mtu_bytes: Option<u32>,
     lost_length_bytes: Option<u32>,
+    longest_lost_length_bytes: Option<u32>,
+    dropped: u64,
+    symbol: Option<String>,
+    reason: Option<String>,
     missing_bytes: u32,
     flows: usize,
     geneve_errors: u64,
@@ -32,16 +38,85 @@ struct Evidence {
     destination: Option<IpAddr>,
 }
 
+/// What is known of one tunnel.
+#[derive(Default)]
+struct Tunnel<'a> {
+    holes: Vec<&'a Hole>,
+    drops: Vec<&'a Drops>,
+}
+
 fn judge(snapshot: &Snapshot) -> Vec<Hit> {
-    let holes = snapshot.evidence.holes.iter().filter(|hole| snapshot.evidence.is_here && is_ahead(hole));
-    let mut ahead: Vec<&Hole> = holes.collect();
-    ahead.sort_by_key(|hole| (hole.peer, hole.vni));
-    let tunnels = ahead.chunk_by(|a, b| (a.peer, a.vni) == (b.peer, b.vni));
-    let mut hits: Vec<_> = tunnels.map(|holes| of_connections(snapshot, holes)).collect();
+    let mut tunnels: BTreeMap<(IpAddr, Option<u32>), Tunnel> = BTreeMap::new();
+    for hole in snapshot.evidence.holes.iter().filter(|hole| snapshot.evidence.is_here && is_ahead(hole)) {
+        tunnels.entry((hole.peer, Some(hole.vni))).or_default().holes.push(hole);
+    }
+    for drop in snapshot.evidence.drops.iter().filter(|drop| is_for_size(snapshot, drop)) {
+        tunnels.entry((drop.peer, drop.vni)).or_default().drops.push(drop);
+    }
+    let of_tunnel = |((peer, vni), tunnel): ((IpAddr, Option<u32>), Tunnel)| match tunnel.drops.as_slice() {
+        [] => of_connections(snapshot, &tunnel.holes),
+        _ => of_drops(snapshot, (peer, vni), &tunnel),
+    };
+    let mut hits: Vec<_> = tunnels.into_iter().map(of_tunnel).collect();
     if hits.is_empty() {
         hits.extend(of_counters(snapshot));
     }
     hits
+}
+
+/// Where the kernel drops a packet on its way out for its length; other causes at these places are rare, and do not make a
+/// packet long.
+const PLACES: [&str; 9] = [
+    "packet_snd",
+    "tpacket_snd",
+    "packet_sendmsg",
+    "ip_fragment",
+    "ip6_fragment",
+    "ip_finish_output",
+    "__ip_finish_output",
+    "ip6_finish_output",
+    "__ip6_finish_output",
+];
+/// The kernel's own word for it.
+const TOO_BIG: &str = "PKT_TOO_BIG";
+
+fn is_for_size(snapshot: &Snapshot, drop: &Drops) -> bool {
+    if drop.place.is_refused || drop.place.reason.as_deref() == Some(TOO_BIG) {
+        return true;
+    }
+    let path = snapshot.peers.iter().find(|peer| peer.peer == drop.peer).and_then(|peer| peer.path.path_mtu_bytes);
+    let mtu = path.or(snapshot.evidence.mtu_bytes);
+    PLACES.contains(&drop.place.symbol.as_str()) && mtu.is_some_and(|mtu| drop.longest_bytes > mtu)
+}
+
+fn of_drops(snapshot: &Snapshot, (peer, vni): (IpAddr, Option<u32>), tunnel: &Tunnel) -> Hit {
+    // The kernel drops some of those that it refuses: then each is seen twice.
+    let are_refused = tunnel.drops.iter().any(|drop| drop.place.is_refused);
+    let is_counted =
+        |drop: &&&Drops| drop.place.is_refused || !are_refused || !drop.place.symbol.starts_with("packet_");
+    let counted: Vec<&Drops> = tunnel.drops.iter().filter(is_counted).copied().collect();
+    let most = counted.iter().max_by_key(|drop| drop.count).map(|drop| drop.place.clone());
+    let dropped = counted.iter().map(|drop| drop.count).sum();
+    let first = tunnel.holes.first();
+    let evidence = Evidence {
+        lost_length_bytes: counted.iter().map(|drop| drop.shortest_bytes).min(),
+        longest_lost_length_bytes: counted.iter().map(|drop| drop.longest_bytes).max(),
+        dropped,
+        symbol: most.as_ref().map(|place| place.symbol.clone()),
+        reason: most.and_then(|place| place.reason),
+        missing_bytes: tunnel.holes.iter().map(|hole| hole.missing_bytes).sum(),
+        flows: tunnel.holes.len(),
+        source: first.map(|hole| hole.source.0),
+        destination: first.map(|hole| hole.destination.0),
+        ..of_host(snapshot, Some(peer))
+    };
+    let [shortest, longest] =
+        [evidence.lost_length_bytes, evidence.longest_lost_length_bytes].map(Option::unwrap_or_default);
+    let lengths = if shortest == longest { shortest.to_string() } else { format!("{shortest} to {longest}") };
+    let place = evidence.symbol.as_deref().unwrap_or_default();
+    let cause =
+        format!("this host dropped {dropped} packets of {lengths} bytes to {peer} that are too long, in {place}");
+    hit(vni, Some(peer), dropped, cause, &evidence)
 }
 
 /// What the pod has sent and the device has not: retransmissions have not come by either, for seconds.
@@ -107,7 +182,7 @@ fn hit(vni: Option<u32>, peer: Option<IpAddr>, count: u64, cause: String, eviden
 mod tests {
     use super::*;
     use crate::findings::testing::{self, PEER};
-    use crate::snapshot::Host;
+    use crate::snapshot::{Host, Place};
 
     fn ahead(hole: Hole) -> Snapshot {
         let mut snapshot = testing::healthy();
@@ -136,6 +211,53 @@ mod tests {
         ] {
             assert_eq!(judge(&ahead(other.clone())), [], "{other:?}");
         }
+    }
+
+    fn dropped(symbol: &str, reason: Option<&str>, lengths: [u32; 2]) -> Drops {
+        let is_refused = reason == Some("EMSGSIZE");
+        let place = Place { symbol: symbol.to_owned(), reason: reason.map(ToOwned::to_owned), is_refused };
+        Drops { peer: PEER, vni: Some(100), place, count: 3, shortest_bytes: lengths[0], longest_bytes: lengths[1] }
+    }
+
+    fn with(drops: Vec<Drops>) -> Snapshot {
+        let mut snapshot = testing::healthy();
+        snapshot.evidence.drops = drops;
+        snapshot
+    }
+
+    #[test]
+    fn a_drop_for_its_length_is_told_with_its_place() {
+        let long = dropped("ip_fragment", Some("NOT_SPECIFIED"), [1504, 1550]);
+        let [hit] = judge(&with(vec![long])).try_into().unwrap();
+        assert_eq!((hit.vni, hit.peer, hit.count), (Some(100), Some(PEER), 3));
+        let told =
+            ["lost_length_bytes", "longest_lost_length_bytes", "symbol", "reason", "recommended_inner_mtu_bytes"];
+        let expected: [serde_json::Value; 5] =
+            [1504.into(), 1550.into(), "ip_fragment".into(), "NOT_SPECIFIED".into(), 1450.into()];
+        assert_eq!(told.map(|name| hit.evidence[name].clone()), expected);
+        let forwarded = dropped("ip_forward", Some("PKT_TOO_BIG"), [1450, 1450]);
+        assert_eq!(judge(&with(vec![forwarded])).len(), 1, "the next device is not this one");
+    }
+
+    #[test]
+    fn other_drops_and_short_ones_are_not_for_length() {
+        for other in [
+            dropped("ip_fragment", None, [1500, 1500]),
+            dropped("sch_direct_xmit", Some("QDISC_DROP"), [1504, 1504]),
+            dropped("0xffffffff81000000", Some("NOT_SPECIFIED"), [1504, 1504]),
+        ] {
+            assert_eq!(judge(&with(vec![other.clone()])), [], "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_and_dropped_is_counted_once() {
+        let both = ["NOT_SPECIFIED", "EMSGSIZE"].map(|reason| dropped("packet_sendmsg", Some(reason), [1504, 1504]));
+        let hole = Hole { is_ahead: true, missing_bytes: 9, age_seconds: 9.0, ..testing::hole() };
+        let mut snapshot = ahead(hole);
+        snapshot.evidence.drops = both.to_vec();
+        let [hit] = judge(&snapshot).try_into().unwrap();
+        assert_eq!((hit.count, &hit.evidence["reason"], &hit.evidence["flows"]), (3, &"EMSGSIZE".into(), &1.into()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Datagrams, Pieces};
+use super::{Datagrams, Host, Pieces};
 
 /// Facts of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Evidence {
     pub is_here: bool,
     /// Whether received packets may be merged ones (GRO), whose sizes say nothing of those on the wire.
     pub is_merged: bool,
+    /// Tunnel packets that this host's kernel has dropped, alike ones together.
+    pub drops: Vec<Drops>,
     /// What the host's own counters say; of a capture there is none.
     pub host: Option<Host>,
 }
@@ -43,7 +45,8 @@ impl Evidence {
         let errors = self.icmp_errors.iter().map(|error| error.peer);
         let nameless = self.datagrams.iter().filter(|row| row.vni.is_none() && row.pieces.tiny_fragments != 0);
         let others = self.too_big.iter().map(|error| error.peer).chain(nameless.map(|row| row.peer));
-        holes.chain(errors).chain(others).collect()
+        let drops = self.drops.iter().map(|drop| drop.peer);
+        holes.chain(errors).chain(others).chain(drops).collect()
     }
 
     /// What is known of the pieces of a tunnel's datagrams, received and transmitted.
@@ -255,18 +258,30 @@ pub struct TooBig {
     pub count: u64,
 }
 
-/// Counters of the host's IP layer, in the interval (`/proc/net/snmp`, `snmp6`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Host {
-    /// Datagrams that could not be put together from their fragments.
-    pub reassembly_failures: u64,
-    /// Those of them of which a fragment did not come in time (30 s): Linux counts them as `ReasmTimeout`, which in other
-    /// systems is that time.
-    pub reassembly_timeouts: u64,
-    /// Datagrams that were put together.
-    pub reassembled: u64,
-    /// Datagrams that had to be fragmented and must not be.
-    pub fragmentation_failures: u64,
-    /// Packets that the kernel's Geneve devices have refused, other than for want of a route or for a loop: too long ones.
-    pub geneve_errors: u64,
+/// Tunnel packets that this host's kernel has dropped at one place for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drops {
+    /// The other end of the tunnel.
+    pub peer: IpAddr,
+    /// Virtual network identifier, when it was read.
+    pub vni: Option<u32>,
+    /// Where, and why.
+    pub place: Place,
+    /// How many were told.
+    pub count: u64,
+    /// Outer IP length of the shortest.
+    pub shortest_bytes: u32,
+    /// The same of the longest.
+    pub longest_bytes: u32,
+}
+
+/// Where and why the kernel drops.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The kernel's function; where addresses are hidden, a number.
+    pub symbol: String,
+    /// The kernel's reason, where it has such; of a refused packet the error.
+    pub reason: Option<String>,
+    /// Whether it was refused before there was a packet.
+    pub is_refused: bool,
 }

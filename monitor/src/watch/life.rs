@@ -168,9 +168,16 @@ impl Session {
         }
         let device = Device::of(&mut self.life.route, link)?;
         if self.devices[number].device.index != device.index {
+            if number == 0 {
+                // Until its counts have moved, no drop may be counted.
+                self.kernel.count_drops_with(0)?;
+            }
             self.kernel.rebind(self.devices[number].device.index, device.index)?;
             self.tunnels.clear();
             self.devices[number].seen(device.clone());
+        }
+        if number == 0 {
+            self.kernel.count_drops_with(device.index)?;
         }
         let attachment = self.kernel.attach(&device, self.life.ingress)?;
         self.kernel.begin(random_seed()?)?;

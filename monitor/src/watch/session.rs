@@ -10,6 +10,7 @@ use monitor_common::frame::UNTRACKED;
 use monitor_common::tunnel::Tunnel;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
+use super::drops::Names;
 use super::host;
 use super::life::Life;
 use super::overhead::Meter;
@@ -45,16 +46,17 @@ pub(super) struct Session {
     backlog: [u64; KINDS],
     pub(super) sniffer: Option<Sniffer>,
     meter: Meter,
+    names: Names,
     host: host::Counters,
 }
 
 impl Session {
-    /// A run over `devices`; `sniffer` hears where there is traffic when they have none.
+    /// A run over `devices`; `sniffer` hears where there is traffic when they have none, `names` tell where drops are.
     pub(super) fn new(
         mut kernel: Kernel,
         mut devices: Vec<Watched>,
         life: Life,
-        sniffer: Option<Sniffer>,
+        (sniffer, names): (Option<Sniffer>, Names),
         options: &Common,
     ) -> Result<Self> {
         let (backlog, before) = resume(&kernel, &mut devices)?;
@@ -76,6 +78,7 @@ impl Session {
             backlog,
             sniffer,
             meter,
+            names,
             host: host::Counters::new(),
         })
     }
@@ -121,17 +124,26 @@ impl Session {
 
     /// Takes all events that are there; says whether there were any.
     pub(super) fn drain(&mut self, printer: &mut Printer) -> Result<bool> {
-        let Self { kernel, events, tunnels, devices, prints_events: is_printed, backlog, .. } = self;
+        let Self { kernel, events, tunnels, devices, prints_events: is_printed, backlog, names, .. } = self;
         let is_printed = *is_printed;
         kernel.log();
         let offset = if is_printed { boot_time() } else { Timestamp::UNIX_EPOCH };
         let mut result = Ok(());
         let taken = events.drain(|event| {
             let head = event.head();
-            let Some(device) = devices.iter_mut().find(|device| device.device.index == head.device) else { return };
+            let Some(number) = devices.iter().position(|device| device.device.index == head.device) else { return };
+            let device = &mut devices[number];
             match &mut backlog[usize::from(head.kind)] {
                 0 => device.consumed[usize::from(head.kind)].deliver(),
                 left => *left -= 1,
+            }
+            let at = || offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
+            if let Any::Drop(drop) = event {
+                let (device, peer, place) = names.take(devices, number, drop);
+                if is_printed && result.is_ok() {
+                    result = printer.record_at(json::EVENT, at(), json::Event::drop(drop, device, peer, &place));
+                }
+                return;
             }
             let tunnel = if head.tunnel == UNTRACKED { None } else { resolve(kernel, tunnels, head.tunnel) };
             device.aggregate.record(event, tunnel.as_ref());
@@ -139,9 +151,8 @@ impl Session {
                 device.paths.doubt(error.destination.ip());
             }
             if is_printed && result.is_ok() {
-                let at = offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
                 let body = json::Event::new(event, &device.device.name, tunnel.as_ref());
-                result = printer.record_at(json::EVENT, at, body);
+                result = printer.record_at(json::EVENT, at(), body);
             }
         });
         // A record that is none of ours names no device; it is the first one's.
@@ -189,6 +200,7 @@ impl Session {
     async fn finish(&mut self, printer: &mut Printer) -> Result<()> {
         let ended = Instant::now();
         super::detach(self.devices.iter_mut().filter_map(|device| device.attachment.take()).collect());
+        self.names.stop();
         let seconds = (self.before + self.started.elapsed()).as_secs_f64();
         let patience = Instant::now() + Duration::from_secs(1);
         loop {

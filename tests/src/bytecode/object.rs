@@ -37,6 +37,8 @@ impl Function {
         match self.section.as_str() {
             "xdp" | "xdp.frags" => Some(2),
             "classifier" => Some(-1),
+            // Nobody asks what these return.
+            "raw_tp/kfree_skb" | "raw_tp/sock_send_length" | "fexit/packet_sendmsg" => Some(0),
             _ => None,
         }
     }

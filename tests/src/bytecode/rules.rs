@@ -6,16 +6,20 @@ use super::flow::{self, Fault, Value};
 use super::{CALL, EXIT, Instruction, PSEUDO_CALL};
 
 /// The helpers that programs may call, by the numbers of `enum bpf_func_id`. None of them writes to a packet, drops,
-/// redirects or clones one.
+/// redirects or clones one; those of drops read memory, the kernel's and that of a sender.
 pub const HELPERS: &[(i32, &str)] = &[
     (1, "map_lookup_elem"),
     (2, "map_update_elem"),
     (12, "tail_call"),
     (26, "skb_load_bytes"),
+    (112, "probe_read_user"),
+    (113, "probe_read_kernel"),
     (125, "ktime_get_boot_ns"),
     (131, "ringbuf_reserve"),
     (132, "ringbuf_submit"),
     (133, "ringbuf_discard"),
+    (158, "get_current_task_btf"),
+    (175, "task_pt_regs"),
     (188, "xdp_get_buff_len"),
 ];
 

@@ -66,6 +66,24 @@ fn a_path_that_swallows_long_packets_is_found_both_ways_with_its_sizes() {
 }
 
 #[test]
+fn pods_that_send_more_than_their_own_node_can_are_found_with_what_was_refused() {
+    let Some(records) = demo("mtu-local") else { return };
+    if records[0]["features"]["refused_sends"] != true {
+        return tests::needs::skip("this kernel does not show what a packet socket refuses");
+    }
+    // Later ones may tell of connections only: who is not answered sends less and less.
+    let is_raised = |record: &&Value| record["code"] == "TM108" && record["state"] == "raised";
+    let local: Vec<_> = records.iter().filter(is_raised).collect();
+    for (finding, (vni, length, fits)) in local.iter().zip([(100, 1558, 1442), (200, 1550, 1450), (300, 1570, 1430)]) {
+        let evidence = &finding["evidence"];
+        assert_eq!((&finding["vni"], &evidence["lost_length_bytes"]), (&vni.into(), &length.into()), "{finding}");
+        assert_eq!((&evidence["symbol"], &evidence["reason"]), (&"packet_sendmsg".into(), &"EMSGSIZE".into()));
+        assert!(evidence["recommended_inner_mtu_bytes"].as_u64().is_none_or(|mtu| mtu <= fits), "{finding}");
+    }
+    assert_eq!(local.len(), 3, "{local:?}");
+}
+
+#[test]
 fn without_a_fault_or_with_another_one_nothing_of_this_is_found() {
     for fault in ["none", "latency", "loss"] {
         let Some(records) = demo(fault) else { return };

@@ -47,13 +47,13 @@ fn a_full_ring_of_one_kind_hides_no_other() {
     if !has_rights() {
         return;
     }
-    for kind in Kind::ALL {
+    for kind in sources::KINDS_OF_FRAMES {
         let mut ring_bytes = [1 << 17; KINDS];
         ring_bytes[kind as usize] = 4096;
         let mut kernel = Kernel::load(&[6081], Sizes { ring_bytes, ..Sizes::new(16, 16, 1024, 1) }, 7).unwrap();
         let mut events = kernel.take_events().unwrap();
         let mut frames = flood(&kernel, kind);
-        let others = || Kind::ALL.into_iter().filter(|other| *other != kind);
+        let others = || sources::KINDS_OF_FRAMES.into_iter().filter(|other| *other != kind);
         for _ in 0..FEW {
             frames += others().map(|other| show(&kernel, other)).sum::<u64>();
         }

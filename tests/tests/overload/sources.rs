@@ -10,6 +10,10 @@ use tests::frame::base_packets;
 /// A frame and the direction in which the device sees it.
 pub(crate) type Seen = (Direction, Vec<u8>);
 
+/// The kinds of events that frames want; the kernel's drops are no frames of a device.
+pub(crate) const KINDS_OF_FRAMES: [Kind; 5] =
+    [Kind::Rtt, Kind::Fragment, Kind::IcmpError, Kind::Retransmit, Kind::Handshake];
+
 /// The frames that want exactly one event of this kind; the number is to be another one each time.
 pub(crate) fn of(kind: Kind, number: u64) -> Vec<Seen> {
     match kind {
@@ -18,6 +22,7 @@ pub(crate) fn of(kind: Kind, number: u64) -> Vec<Seen> {
         Kind::IcmpError => vec![(Direction::Rx, base("icmp_error"))],
         Kind::Retransmit => sent_again(number as u32),
         Kind::Handshake => handshake(number as u32),
+        Kind::Drop => vec![],
     }
 }
 

@@ -39,7 +39,7 @@ fn flooded(flood: Kind, mut look: impl FnMut(&mut HeapTables)) -> HeapTables {
         for event in 0..100 {
             show(&mut tables, flood, DEVICE, period * PERIOD_NS + event * 10_000);
         }
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != flood) {
+        for kind in sources::KINDS_OF_FRAMES.into_iter().filter(|kind| *kind != flood) {
             show(&mut tables, kind, DEVICE, period * PERIOD_NS + 1_020_000);
         }
         look(&mut tables);
@@ -49,9 +49,9 @@ fn flooded(flood: Kind, mut look: impl FnMut(&mut HeapTables)) -> HeapTables {
 
 #[test]
 fn a_flood_hides_no_other_kind_while_nobody_reads() {
-    for flood in Kind::ALL {
+    for flood in sources::KINDS_OF_FRAMES {
         let tables = flooded(flood, |_| ());
-        for kind in Kind::ALL {
+        for kind in sources::KINDS_OF_FRAMES {
             let fate = outcome(&tables, DEVICE, kind);
             assert_eq!(fate.wanted, fate.submitted + fate.ring_full + fate.rate_limited, "{kind:?}");
             if kind == flood {
@@ -65,11 +65,11 @@ fn a_flood_hides_no_other_kind_while_nobody_reads() {
 
 #[test]
 fn a_reader_in_time_gets_all_that_the_limit_allows() {
-    for flood in Kind::ALL {
+    for flood in sources::KINDS_OF_FRAMES {
         let mut read = [0; KINDS];
         let mut take = |event: Any| read[usize::from(event.head().kind)] += 1;
         let tables = flooded(flood, |tables| std::iter::from_fn(|| tables.next_event()).for_each(&mut take));
-        for kind in Kind::ALL {
+        for kind in sources::KINDS_OF_FRAMES {
             let fate = outcome(&tables, DEVICE, kind);
             assert_eq!(fate.ring_full, 0);
             assert_eq!(read[kind as usize], if kind == flood { 640 } else { 40 }, "{kind:?} in a flood of {flood:?}");

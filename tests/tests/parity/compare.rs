@@ -77,6 +77,7 @@ fn untimed(events: &[Any]) -> Vec<Any> {
             Any::IcmpError(event) => event.head.at_ns = 0,
             Any::Retransmit(event) => (event.head.at_ns, event.age_ns, event.heard_ns) = (0, 0, 0),
             Any::Handshake(event) => event.head.at_ns = 0,
+            Any::Drop(event) => event.head.at_ns = 0,
         }
     }
     events

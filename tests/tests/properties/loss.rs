@@ -20,7 +20,7 @@ type Told = (Step, Direction, u32, u32, u32, u64);
 fn told(node: &mut Node) -> Vec<Told> {
     let steps = node.events().into_iter().filter_map(|event| match event {
         Any::Retransmit(step) => Some(step),
-        Any::Rtt(_) | Any::Fragment(_) | Any::IcmpError(_) | Any::Handshake(_) => None,
+        Any::Rtt(_) | Any::Fragment(_) | Any::IcmpError(_) | Any::Handshake(_) | Any::Drop(_) => None,
     });
     steps
         .map(|step| (Step::from_index(step.step), direction(&step), step.times, step.length, step.missing, age(&step)))
@@ -193,7 +193,7 @@ fn a_handshake_tells_what_both_sides_take() {
         .into_iter()
         .filter_map(|event| match event {
             Any::Handshake(handshake) => Some(handshake),
-            Any::Rtt(_) | Any::Fragment(_) | Any::IcmpError(_) | Any::Retransmit(_) => None,
+            Any::Rtt(_) | Any::Fragment(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Drop(_) => None,
         })
         .collect();
     let [handshake] = handshakes.try_into().unwrap();
@@ -211,7 +211,7 @@ fn a_sample_says_how_long_its_packet_was() {
         .iter()
         .filter_map(|event| match event {
             Any::Rtt(sample) => Some(sample.length),
-            Any::Fragment(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_) => None,
+            Any::Fragment(_) | Any::IcmpError(_) | Any::Retransmit(_) | Any::Handshake(_) | Any::Drop(_) => None,
         })
         .collect();
     assert_eq!(lengths, [(HEADERS + 1000) as u16 / 16 * 16]);

@@ -23,7 +23,7 @@ const LAYERS: &[Layers] = &[
     Layers {
         source: "monitor-common/src",
         groups: &[
-            &["wire"],
+            &["wire", "layout"],
             &["frame"],
             &["packet"],
             &["tunnel", "flow", "rtt", "fragment"],

@@ -16,7 +16,7 @@ use crate::bpf::Sizes;
 /// To be raised when what the maps hold changes and its size does not.
 const VERSION: u32 = 2;
 /// The same by itself, when a size changes.
-const LAYOUT: [u32; 7] = [
+const LAYOUT: [u32; 8] = [
     size_of::<Totals>() as u32,
     size_of::<Tunnel>() as u32,
     size_of::<Counters>() as u32,
@@ -24,6 +24,7 @@ const LAYOUT: [u32; 7] = [
     size_of::<event::Rtt>() as u32,
     size_of::<event::Fragment>() as u32,
     size_of::<event::IcmpError>() as u32,
+    size_of::<event::Drop>() as u32,
 ];
 
 /// What maps are made for; counts go on only if it stays the same.
@@ -31,7 +32,7 @@ const LAYOUT: [u32; 7] = [
 #[repr(C)]
 pub(crate) struct Purpose {
     version: u32,
-    layout: [u32; 7],
+    layout: [u32; 8],
     tunnels: u32,
     histograms: u32,
     ring_bytes: [u32; KINDS],

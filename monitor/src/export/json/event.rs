@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use monitor_common::event::hole::Step;
-use monitor_common::event::{self, Any};
+use monitor_common::event::{self, Any, Event as _};
 use monitor_common::frame::Direction;
 use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::tcp;
 use serde::Serialize;
+
+use crate::snapshot::Place;
 
 /// A raw event.
 #[derive(Serialize)]
@@ -83,6 +85,16 @@ enum Detail {
         overhead_bytes: u16,
         inner: Inner,
     },
+    Drop {
+        src: IpAddr,
+        dst: IpAddr,
+        ip_length_bytes: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        symbol: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        refused: bool,
+    },
 }
 
 #[derive(Serialize)]
@@ -107,6 +119,13 @@ impl<'a> Event<'a> {
         }
         Self { kind: event.kind().name(), device, vni, peer, detail: detail(event) }
     }
+
+    /// A drop of a packet from or to `peer`.
+    pub fn drop(drop: &event::Drop, device: &'a str, peer: IpAddr, place: &Place) -> Self {
+        let vni = (drop.has_vni != 0).then_some(drop.vni);
+        let (kind, detail) = (event::Drop::KIND.name(), drop_detail(drop, Some(place)));
+        Self { kind, device, vni, peer: Some(Endpoint { ip: peer }), detail }
+    }
 }
 
 fn detail(event: &Any) -> Detail {
@@ -116,6 +135,7 @@ fn detail(event: &Any) -> Detail {
         Any::IcmpError(error) => icmp_detail(error),
         Any::Retransmit(retransmit) => retransmit_detail(retransmit),
         Any::Handshake(handshake) => handshake_detail(handshake),
+        Any::Drop(drop) => drop_detail(drop, None),
     }
 }
 
@@ -201,6 +221,17 @@ fn icmp_detail(error: &event::IcmpError) -> Detail {
             dst_port: error.inner_destination_port,
             protocol: error.inner_protocol,
         }),
+    }
+}
+
+fn drop_detail(drop: &event::Drop, place: Option<&Place>) -> Detail {
+    Detail::Drop {
+        src: drop.source.ip(),
+        dst: drop.destination.ip(),
+        ip_length_bytes: drop.length,
+        symbol: place.map(|place| place.symbol.clone()),
+        reason: place.and_then(|place| place.reason.clone()),
+        refused: drop.is_refused != 0,
     }
 }
 
