@@ -29,8 +29,19 @@ pub(crate) use state::Purpose;
 pub(super) use state::State;
 
 /// Maps that a later run goes on with.
-pub(super) const MAPS: [&str; 9] =
-    ["TOTALS", "CLAIMS", "TUNNELS", "COUNTERS", "HISTOGRAMS", "ISSUED", "RTT_EVENTS", "FRAGMENT_EVENTS", "ICMP_EVENTS"];
+pub(super) const MAPS: [&str; 11] = [
+    "TOTALS",
+    "CLAIMS",
+    "TUNNELS",
+    "COUNTERS",
+    "HISTOGRAMS",
+    "ISSUED",
+    "RTT_EVENTS",
+    "FRAGMENT_EVENTS",
+    "ICMP_EVENTS",
+    "RESEND_EVENTS",
+    "SYN_EVENTS",
+];
 /// Arrays of programs; the kernel empties one when it has neither descriptor nor pin.
 pub(super) const STEPS: [&str; 3] = ["XDP_STEPS", "XDP_FRAGS_STEPS", "TC_STEPS"];
 /// Programs that links hold.

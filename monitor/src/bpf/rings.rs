@@ -85,4 +85,11 @@ mod tests {
         // The kernel cuts longer names.
         assert!(names.iter().all(|name| name.len() <= 15), "{names:?}");
     }
+
+    #[test]
+    fn what_is_pinned_goes_on_sending_into_rings_that_are_pinned_too() {
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Drop) {
+            assert!(super::super::pins::MAPS.contains(&map(kind)), "{kind:?}");
+        }
+    }
 }
