@@ -86,6 +86,11 @@ fn transport<B: Bytes>(bytes: B, end: usize, packet: &mut Packet) -> Result<(), 
         icmp::PROTOCOL_V4 | icmp::PROTOCOL_V6 => parse_icmp(bytes, offset, end, packet),
         _ => Ok(()),
     };
+    if packet.has_timestamps != 0 {
+        // Only here, where the ways through the options have met again: the verifier of 6.1 goes on from each of them.
+        let start = bytes.settle(packet.inner.payload as usize + tcp::LENGTH);
+        packet.sack_left = tcp::sack_left(bytes, start, packet.inner_payload as usize);
+    }
     // The rest of a header may stand in the next inner fragment: no fault of this packet.
     if packet.inner.more_fragments() { Ok(()) } else { result }
 }
@@ -114,8 +119,6 @@ fn parse_tcp<B: Bytes>(bytes: B, offset: usize, end: usize, packet: &mut Packet)
         packet.has_timestamps = 1;
         packet.tsval = tsval;
         packet.tsecr = tsecr;
-        let start = bytes.settle(offset + tcp::LENGTH);
-        packet.sack_left = tcp::sack_left(bytes, start, offset + length);
     }
     Ok(())
 }
