@@ -148,10 +148,10 @@ fn a_first_piece_says_whose_those_before_it_were_within_a_tenth_of_a_second() {
 
 #[test]
 fn pieces_that_repeat_some_bytes_are_told_unless_all_have_one_identification() {
-    for (id, expected) in [(7, 1), (0, 0)] {
+    for (id, offset, expected) in [(7, 800, 1), (7, 1376, 1), (0, 800, 0), (0, 1376, 0)] {
         let mut datagrams = Datagrams::default();
-        let over = Fragment { offset: 800, payload: 800, ..fragment(START + 1, id, 0, 1) };
-        for event in [fragment(START, id, 1, 0), over, fragment(START + 2, id, 0, 1), fragment(START + 3, id, 0, 2)] {
+        let over = Fragment { offset, payload: 800, ..fragment(START + 2, id, 0, 1) };
+        for event in [fragment(START, id, 1, 0), fragment(START + 1, id, 0, 1), over, fragment(START + 3, id, 0, 2)] {
             datagrams.record(&event, Some(&Tunnel::default()));
         }
         datagrams.expire(START + 2 * HOLD_NS);
