@@ -129,12 +129,12 @@ fn acknowledges(packet: &Packet, flow: &mut Flow, side: usize, now: u32, hole: &
         }
         if data.id() < FIN {
             let (step, age) = (Step::Acknowledged as u8, now.wrapping_sub(data.time()));
-            *hole = Hole { missing: 0, times: data.id(), age, heard: 0, tunnel, step, is_own: 0 };
+            *hole = Hole { times: data.id(), age, tunnel, step, ..Hole::default() };
         }
     } else if packet.sack_left != 0 && gap as i32 > 0 && !data.is_rare() {
         flow.stamp[other] = Stamp::hole(0, 0, now);
         flow.sequence[other] = packet.acknowledgment;
-        *hole = Hole { missing: gap, times: 0, age: 0, heard: 0, tunnel, step: Step::Missing as u8, is_own: 0 };
+        *hole = Hole { missing: gap, tunnel, step: Step::Missing as u8, ..Hole::default() };
     }
 }
 
@@ -169,7 +169,7 @@ fn request(packet: &Packet, flow: &mut Flow, side: usize, now: u32, hole: &mut H
         let times = flow.sequence[side & 1] + 1;
         flow.sequence[side & 1] = times;
         let (step, tunnel) = (Step::SentAgain as u8, packet.slot);
-        *hole = Hole { missing: 0, times, age, heard: age, tunnel, step, is_own: 1 };
+        *hole = Hole { times, age, heard: age, tunnel, step, is_own: 1, ..Hole::default() };
     }
 }
 
@@ -180,6 +180,6 @@ fn reply(flow: &mut Flow, asker: usize, hole: &mut Hole) {
     flow.sequence[asker & 1] = 0;
     if times != 0 {
         let (step, tunnel) = (Step::Acknowledged as u8, flow.tunnel[asker & 1]);
-        *hole = Hole { missing: 0, times, age: 0, heard: 0, tunnel, step, is_own: 0 };
+        *hole = Hole { times, tunnel, step, ..Hole::default() };
     }
 }

@@ -4,6 +4,7 @@
 
 mod datagrams;
 mod evidence;
+mod flow;
 mod host;
 mod path;
 mod rtt;
@@ -18,7 +19,8 @@ use serde::Serialize;
 use crate::counts::Issued;
 
 pub use datagrams::{Datagrams, Pieces};
-pub use evidence::{Drops, Evidence, Flow, Handshakes, Hole, IcmpErrors, Place, TooBig, Tunnel, Way};
+pub use evidence::{Drops, Evidence, Handshakes, Hole, IcmpErrors, Place, TooBig, Tunnel, Way};
+pub use flow::Flow;
 pub use host::Host;
 pub use path::{Path, PathRoute};
 pub use rtt::{Buckets, Distribution, Rtt};

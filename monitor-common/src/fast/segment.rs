@@ -31,9 +31,9 @@ pub(super) struct Answer<B> {
 }
 
 /// Stamps a segment, or finds what it answers; `outer_length` is that of the outer packet. Declines what only the long way
-/// can do: SYN, FIN and RST, options of other kinds, a flow that is new, an answer to a SYN or SYN-ACK, and what is about missing
-/// data: SACK, data that was sent before, and all answers while some is missing. Where there is an answer, what `answered` makes of it is returned:
-/// a value that is handed on from a place to the next has to be kept on the stack.
+/// can do: SYN, FIN and RST, options of other kinds, a flow that is new, an answer to a SYN or SYN-ACK, and what is about
+/// missing data: SACK, data that was sent before, and all answers while some is missing. Where there is an answer, what
+/// `answered` makes of it is returned: a value that is handed on from a place to the next has to be kept on the stack.
 #[inline(always)]
 pub(super) fn segment<B: Bytes, T: Tables, R>(
     tables: &mut T,

@@ -38,13 +38,7 @@ impl Errors {
             quoted_bytes: error.quoted,
             quoted_length_bytes: error.quoted_length,
             quoted_df: error.quoted_df != 0,
-            flow: (error.has_flow != 0).then(|| Flow {
-                src: error.inner_source.ip(),
-                src_port: error.inner_source_port,
-                dst: error.inner_destination.ip(),
-                dst_port: error.inner_destination_port,
-                protocol: error.inner_protocol,
-            }),
+            flow: Flow::quoted(error),
             count: 0,
         };
         let IcmpErrors { reporter, vni, kind, code, mtu_bytes, quoted_df, .. } = new;

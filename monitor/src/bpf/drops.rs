@@ -76,6 +76,11 @@ impl Layout {
         Self::described().inspect_err(|error| tracing::info!("drops are not seen: {error:#}")).unwrap_or_default()
     }
 
+    /// Whether drops have a reason; nothing where the kernel does not describe its types.
+    pub(super) fn has_reasons(&self) -> Option<bool> {
+        self.has_drops.then(|| self.members[layout::HAS_REASON] != 0)
+    }
+
     fn described() -> Result<Self> {
         let btf = Btf::kernel().context(crate::btf::KERNEL)?;
         let namespace = fs::metadata("/proc/thread-self/ns/net").context("the network namespace")?.ino();

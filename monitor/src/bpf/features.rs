@@ -24,9 +24,9 @@ pub struct Features {
 
 impl Features {
     /// The features of this kernel; whether it has taken the programs for packets in several buffers is known by then,
-    /// and whether it has taken those of drops and of refused sends.
-    pub(super) fn probe(xdp_frags: bool, [drops, refused_sends]: [bool; 2]) -> Self {
-        Self { tcx: has_tcx(), xdp_frags, drops, refused_sends, drop_reasons: drop_reasons() }
+    /// whether it has taken those of drops and of refused sends, and whether its types give drops a reason.
+    pub(super) fn probe(xdp_frags: bool, [drops, refused_sends]: [bool; 2], has_reasons: Option<bool>) -> Self {
+        Self { tcx: has_tcx(), xdp_frags, drops, refused_sends, drop_reasons: has_reasons.or_else(drop_reasons) }
     }
 
     /// What is done in place of what is missing, a line for each.
@@ -44,24 +44,13 @@ fn has_tcx() -> bool {
     SchedClassifier::query_tcx("lo", TcAttachType::Ingress).is_ok()
 }
 
-/// Whether the tracepoint of drops has a reason: by the tracepoint's own description, else by the kernel's types.
+/// Whether the tracepoint of drops has a reason, by its own description, where the kernel describes no types.
 fn drop_reasons() -> Option<bool> {
     let formats = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"].map(|top| top.to_owned() + FORMAT);
-    if let Some(format) = formats.iter().find_map(|path| fs::read_to_string(path).ok()) {
-        return Some(format.contains(" reason;"));
-    }
-    fs::read("/sys/kernel/btf/vmlinux").ok().map(|types| names_type(&types, b"\0skb_drop_reason\0"))
+    formats.iter().find_map(|path| fs::read_to_string(path).ok()).map(|format| format.contains(" reason;"))
 }
 
 const FORMAT: &str = "/events/skb/kfree_skb/format";
-
-/// Whether BTF's names, which lie at its end, hold one with these zeros around it.
-fn names_type(types: &[u8], name: &[u8]) -> bool {
-    // The header's length, and where behind it the names begin.
-    let number = |at: usize| types.get(at..at + 4)?.try_into().map(u32::from_ne_bytes).ok();
-    let start = number(4).zip(number(16)).map_or(0, |(header, names)| header.saturating_add(names) as usize);
-    types.get(start..).is_some_and(|names| names.windows(name.len()).any(|window| window == name))
-}
 
 #[cfg(test)]
 mod tests {
@@ -74,17 +63,5 @@ mod tests {
         let none = Features { tcx: false, xdp_frags: false, drop_reasons: Some(false), ..all };
         assert_eq!(none.degraded().len(), 2);
         assert_eq!(Features { tcx: false, ..all }.degraded(), none.degraded()[..1]);
-    }
-
-    #[test]
-    fn a_type_is_found_by_its_whole_name_among_the_names() {
-        let mut types = vec![0; 24];
-        types[4] = 24;
-        types[16] = 4;
-        types.extend(b"\0a\0b");
-        types.extend(b"\0skb\0reason\0");
-        assert!(names_type(&types, b"\0skb\0") && names_type(&types, b"\0reason\0"));
-        assert!(!names_type(&types, b"\0skb_drop_reason\0") && !names_type(&types, b"\0a\0"));
-        assert!(!names_type(&types[..10], b"\0a\0"));
     }
 }

@@ -108,7 +108,7 @@ impl Kernel {
             #[cfg(feature = "diagnostics")]
             diagnostics: super::diagnostics::reader(&mut ebpf)?,
             ebpf,
-            features: Features::probe(has_frags, drops),
+            features: Features::probe(has_frags, drops, layout.has_reasons()),
             sizes,
             pins: None,
             reasons: layout.reasons,

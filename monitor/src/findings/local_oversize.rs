@@ -84,8 +84,7 @@ fn is_for_size(snapshot: &Snapshot, drop: &Drops) -> bool {
     if drop.place.is_refused || drop.place.reason.as_deref() == Some(TOO_BIG) {
         return true;
     }
-    let path = snapshot.peers.iter().find(|peer| peer.peer == drop.peer).and_then(|peer| peer.path.path_mtu_bytes);
-    let mtu = path.or(snapshot.evidence.mtu_bytes);
+    let mtu = snapshot.path_mtu(drop.peer).or(snapshot.evidence.mtu_bytes);
     PLACES.contains(&drop.place.symbol.as_str()) && mtu.is_some_and(|mtu| drop.longest_bytes > mtu)
 }
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use serde::Serialize;
-
-use super::{Datagrams, Host, Pieces};
+use super::{Datagrams, Flow, Host, Pieces};
 
 /// Facts of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -156,21 +154,6 @@ pub struct IcmpErrors {
     pub flow: Option<Flow>,
     /// How many.
     pub count: u64,
-}
-
-/// Who sends to whom inside a tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Flow {
-    /// Sender.
-    pub src: IpAddr,
-    /// Its port, or 0.
-    pub src_port: u16,
-    /// Receiver.
-    pub dst: IpAddr,
-    /// Its port, or 0.
-    pub dst_port: u16,
-    /// IP protocol.
-    pub protocol: u8,
 }
 
 /// Data of one flow that is missing, with what has reached the same peer meanwhile. Lengths are those of outer IP packets.

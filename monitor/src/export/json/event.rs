@@ -9,7 +9,7 @@ use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::tcp;
 use serde::Serialize;
 
-use crate::snapshot::Place;
+use crate::snapshot::{Flow, Place};
 
 /// A raw event.
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ enum Detail {
         leg: &'static str,
         method: &'static str,
         rtt_seconds: f64,
-        inner: Inner,
+        inner: Flow,
     },
     Fragment {
         direction: &'static str,
@@ -64,7 +64,7 @@ enum Detail {
         quoted_ip_length_bytes: u32,
         quoted_df: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
-        inner: Option<Inner>,
+        inner: Option<Flow>,
     },
     Retransmit {
         direction: &'static str,
@@ -74,7 +74,7 @@ enum Detail {
         ip_length_bytes: Option<u32>,
         times: u32,
         missing_bytes: u32,
-        inner: Inner,
+        inner: Flow,
     },
     Handshake {
         direction: &'static str,
@@ -83,7 +83,7 @@ enum Detail {
         #[serde(skip_serializing_if = "Option::is_none")]
         dst_mss_bytes: Option<u16>,
         overhead_bytes: u16,
-        inner: Inner,
+        inner: Flow,
     },
     Drop {
         src: IpAddr,
@@ -95,15 +95,6 @@ enum Detail {
         reason: Option<String>,
         refused: bool,
     },
-}
-
-#[derive(Serialize)]
-struct Inner {
-    src: IpAddr,
-    src_port: u16,
-    dst: IpAddr,
-    dst_port: u16,
-    protocol: u8,
 }
 
 impl<'a> Event<'a> {
@@ -144,7 +135,7 @@ fn rtt_detail(rtt: &event::Rtt) -> Detail {
         leg: rtt.leg().name(),
         method: rtt.method().name(),
         rtt_seconds: rtt.rtt_ns as f64 / 1e9,
-        inner: Inner {
+        inner: Flow {
             src: rtt.source.ip(),
             src_port: rtt.source_port,
             dst: rtt.destination.ip(),
@@ -175,7 +166,7 @@ fn retransmit_detail(retransmit: &event::Retransmit) -> Detail {
         ip_length_bytes: (retransmit.length != 0).then_some(retransmit.length),
         times: retransmit.times,
         missing_bytes: retransmit.missing,
-        inner: Inner {
+        inner: Flow {
             src: retransmit.source.ip(),
             src_port: retransmit.source_port,
             dst: retransmit.destination.ip(),
@@ -191,7 +182,7 @@ fn handshake_detail(handshake: &event::Handshake) -> Detail {
         src_mss_bytes: (handshake.source_mss != 0).then_some(handshake.source_mss),
         dst_mss_bytes: (handshake.destination_mss != 0).then_some(handshake.destination_mss),
         overhead_bytes: handshake.overhead,
-        inner: Inner {
+        inner: Flow {
             src: handshake.source.ip(),
             src_port: handshake.source_port,
             dst: handshake.destination.ip(),
@@ -214,13 +205,7 @@ fn icmp_detail(error: &event::IcmpError) -> Detail {
         quoted_bytes: error.quoted,
         quoted_ip_length_bytes: error.quoted_length,
         quoted_df: error.quoted_df != 0,
-        inner: (error.has_flow != 0).then(|| Inner {
-            src: error.inner_source.ip(),
-            src_port: error.inner_source_port,
-            dst: error.inner_destination.ip(),
-            dst_port: error.inner_destination_port,
-            protocol: error.inner_protocol,
-        }),
+        inner: Flow::quoted(error),
     }
 }
 
