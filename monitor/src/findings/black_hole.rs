@@ -71,8 +71,8 @@ fn judge(snapshot: &Snapshot) -> Vec<Hit> {
     for lost in snapshot.evidence.holes.iter().filter(is_judged).filter_map(|hole| lost(hole, is_here)) {
         peers.entry((lost.hole.peer, lost.hole.is_transmitted)).or_default().push(lost);
     }
-    // Where somebody tells of it, it is no black hole: TM102, TM104 and others.
-    peers.retain(|(peer, is_sent), _| !(*is_sent && is_told(snapshot, *peer)));
+    // Where somebody tells of it, it is no black hole: TM102, TM104 and others. Of the way back only the peer is told.
+    peers.retain(|(peer, _), _| !is_told(snapshot, *peer));
     peers.retain(|way, lost| is_convincing(snapshot, *way, lost));
     let mut tunnels = BTreeMap::<(IpAddr, u32), Vec<Lost<'_>>>::new();
     for lost in peers.into_values().flatten() {

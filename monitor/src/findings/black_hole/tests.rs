@@ -79,7 +79,8 @@ fn where_somebody_tells_of_it_it_is_no_black_hole() {
     assert_eq!(judge(&snapshot).len(), 1, "an error about what was never sent is no news");
     let mut refused = snapshot.clone();
     refused.evidence.complaints.insert([testing::LOCAL, PEER]);
-    assert_eq!(judge(&refused), []);
+    refused.evidence.holes.push(unseen());
+    assert_eq!(judge(&refused), [], "neither way: what comes back is told to the peer");
     snapshot.peers.push(testing::peer(Path::new(Some(1500), None, Some(1400), None)));
     assert_eq!(judge(&snapshot), []);
 }
