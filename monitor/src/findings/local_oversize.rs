@@ -153,9 +153,9 @@ fn of_counters(snapshot: &Snapshot) -> Option<Hit> {
 fn of_host(snapshot: &Snapshot, peer: Option<IpAddr>) -> Evidence {
     let host = snapshot.evidence.host.unwrap_or_default();
     let overhead = peer.and_then(|peer| snapshot.evidence.overhead(peer));
-    let mtu = snapshot.evidence.mtu_bytes;
+    let mtu = peer.and_then(|peer| snapshot.path_mtu(peer)).or(snapshot.evidence.mtu_bytes);
     Evidence {
-        device_mtu_bytes: mtu,
+        device_mtu_bytes: snapshot.evidence.mtu_bytes,
         geneve_errors: host.geneve_errors,
         fragmentation_failures: host.fragmentation_failures,
         recommended_inner_mtu_bytes: mtu.zip(overhead).and_then(|(mtu, overhead)| mtu.checked_sub(overhead)),
@@ -181,7 +181,7 @@ fn hit(vni: Option<u32>, peer: Option<IpAddr>, count: u64, cause: String, eviden
 mod tests {
     use super::*;
     use crate::findings::testing::{self, PEER};
-    use crate::snapshot::{Host, Place};
+    use crate::snapshot::{Host, Path, Place};
 
     fn ahead(hole: Hole) -> Snapshot {
         let mut snapshot = testing::healthy();
@@ -199,6 +199,10 @@ mod tests {
             (&hit.evidence["missing_bytes"], &hit.evidence["recommended_inner_mtu_bytes"]),
             (&17_376.into(), &1450.into())
         );
+        let mut narrow = ahead(hole.clone());
+        narrow.peers.push(testing::peer(Path::new(Some(1500), None, Some(1400), None)));
+        let [hit] = judge(&narrow).try_into().unwrap();
+        assert_eq!(hit.evidence["recommended_inner_mtu_bytes"], 1350, "never more than the path that is known");
         let mut guessed = ahead(hole.clone());
         guessed.evidence.is_here = false;
         assert_eq!(judge(&guessed), [], "it may be the capture of the other node");
