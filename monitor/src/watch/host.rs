@@ -10,13 +10,13 @@ pub(super) struct Counters(Host);
 
 impl Counters {
     /// Begins now.
-    pub(super) fn new() -> Self {
-        Self(read())
+    pub(super) fn new(route: &mut Route) -> Self {
+        Self(read(route, Host::default()))
     }
 
     /// What was added since the last call.
-    pub(super) fn interval(&mut self) -> Host {
-        let (before, now) = (self.0, read());
+    pub(super) fn interval(&mut self, route: &mut Route) -> Host {
+        let (before, now) = (self.0, read(route, self.0));
         self.0 = now;
         Host {
             reassembly_failures: now.reassembly_failures.saturating_sub(before.reassembly_failures),
@@ -28,10 +28,12 @@ impl Counters {
     }
 }
 
-fn read() -> Host {
+/// The counters now; what cannot be read for once is as it was `before`, so that nothing seems to be added later.
+fn read(route: &mut Route, before: Host) -> Host {
     let [v4, v6] = ["snmp", "snmp6"].map(|name| fs::read_to_string(format!("/proc/thread-self/net/{name}")));
-    let geneve_errors = Route::open().and_then(|mut route| route.geneve_errors()).unwrap_or_default();
-    Host { geneve_errors, ..host(&v4.unwrap_or_default(), &v6.unwrap_or_default()) }
+    // Without IPv6 there is no second file.
+    let host = v4.map_or(before, |v4| host(&v4, &v6.unwrap_or_default()));
+    Host { geneve_errors: route.geneve_errors().unwrap_or(before.geneve_errors), ..host }
 }
 
 /// `snmp` has a line of names and one of numbers for each protocol, `snmp6` a name and a number a line.

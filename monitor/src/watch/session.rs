@@ -55,7 +55,7 @@ impl Session {
     pub(super) fn new(
         mut kernel: Kernel,
         mut devices: Vec<Watched>,
-        life: Life,
+        mut life: Life,
         (sniffer, names): (Option<Sniffer>, Names),
         options: &Common,
     ) -> Result<Self> {
@@ -64,6 +64,7 @@ impl Session {
         let port = options.ports.first().copied().unwrap_or_default();
         let (now, meter) = (std::time::Instant::now().into(), Meter::new(&kernel)?);
         let (tunnels, prints_events) = (HashMap::new(), options.events);
+        let host = host::Counters::new(&mut life.route);
         Ok(Self {
             kernel,
             events,
@@ -79,7 +80,7 @@ impl Session {
             sniffer,
             meter,
             names,
-            host: host::Counters::new(),
+            host,
         })
     }
 
@@ -172,7 +173,7 @@ impl Session {
         self.drain(printer)?;
         let all = self.all_counts(Kernel::counts)?;
         let overhead = self.meter.interval(&self.kernel, seen(&all))?;
-        let host = self.host.interval();
+        let host = self.host.interval(&mut self.life.route);
         for (device, counts) in self.devices.iter_mut().zip(all) {
             let counts = counts.settled();
             device.aggregate.is_now(now_ns);
