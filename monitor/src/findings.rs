@@ -26,6 +26,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::inventory::{Inventory, Name};
 use crate::snapshot::Snapshot;
 
 /// All rules, by code.
@@ -104,6 +105,9 @@ pub struct Finding {
     /// The virtual network, when it is one's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vni: Option<u32>,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Name>,
     /// The other end, when it is one's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<Peer>,
@@ -120,10 +124,20 @@ pub struct Finding {
 }
 
 /// The other end of a tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Peer {
     /// Its address.
     pub ip: IpAddr,
+    /// Its node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<Name>,
+}
+
+impl Peer {
+    /// The end with this address, and the name that it has.
+    pub fn new(ip: IpAddr, names: &Inventory) -> Self {
+        Self { ip, node: names.node_name(ip).cloned() }
+    }
 }
 
 /// Where a finding is in its life.
@@ -177,7 +191,7 @@ impl Findings {
         let mut told = Vec::new();
         for rule in RULES {
             for hit in (rule.judge)(snapshot) {
-                told.extend(self.hit(rule, hit, &snapshot.device, now));
+                told.extend(self.hit(rule, hit, snapshot, now));
             }
         }
         for known in self.0.values_mut() {
@@ -194,7 +208,7 @@ impl Findings {
         self.0.values().map(|known| known.finding.clone()).collect()
     }
 
-    fn hit(&mut self, rule: &Rule, hit: Hit, device: &str, now: Duration) -> Option<Finding> {
+    fn hit(&mut self, rule: &Rule, hit: Hit, snapshot: &Snapshot, now: Duration) -> Option<Finding> {
         let key = (rule.code, hit.vni, hit.peer);
         let has_room = self.0.len() < MOST;
         let before = self.0.get(&key).filter(|known| known.finding.state != State::Cleared);
@@ -210,9 +224,10 @@ impl Findings {
             kind: rule.kind,
             severity: rule.severity,
             state,
-            device: device.to_owned(),
+            device: snapshot.device.clone(),
             vni: hit.vni,
-            peer: hit.peer.map(|ip| Peer { ip }),
+            network: hit.vni.and_then(|vni| snapshot.names.network(vni)).map(|(network, _)| network.name.clone()),
+            peer: hit.peer.map(|ip| Peer::new(ip, &snapshot.names)),
             count,
             evidence: hit.evidence,
             cause: hit.cause,

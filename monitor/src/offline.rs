@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -17,6 +18,7 @@ use crate::counts::{ByKind, Counts};
 use crate::export::{json, packet};
 use crate::failure::Failure;
 use crate::findings::Findings;
+use crate::inventory::Inventory;
 use crate::output::Printer;
 use crate::read::{self, DEVICE, Item, Options, Reading};
 
@@ -34,6 +36,7 @@ pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
         name: &name,
         is_printing_events: common.events,
         is_here: !command.local.is_empty(),
+        names: Arc::default(),
     };
     let options = Options {
         file: if command.file == Path::new("-") { "/dev/stdin".into() } else { command.file.clone() },
@@ -60,6 +63,7 @@ struct Analysis<'a> {
     is_printing_events: bool,
     /// Whether it was said which addresses are this node's.
     is_here: bool,
+    names: Arc<Inventory>,
 }
 
 impl Analysis<'_> {
@@ -82,7 +86,7 @@ impl Analysis<'_> {
             return Ok(());
         }
         let at = Timestamp::from_nanosecond(i128::from(event.head().at_ns))?;
-        printer.record_at(json::EVENT, at, json::Event::new(event, self.name, tunnel.as_ref()))
+        printer.record_at(json::EVENT, at, json::Event::new(event, self.name, tunnel.as_ref(), &self.names))
     }
 
     fn finish(mut self, reading: &Reading, printer: &mut Printer) -> Result<()> {
@@ -100,7 +104,7 @@ impl Analysis<'_> {
         let counts = Counts::of(&reading.tables, DEVICE);
         self.aggregate.update(&counts);
         self.aggregate.is_now(reading.last_ns.unwrap_or_default());
-        let mut snapshot = self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9);
+        let mut snapshot = self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9).named(&self.names);
         snapshot.evidence.is_here = self.is_here;
         let mut findings = Findings::default();
         for finding in findings.judge(&snapshot, Duration::ZERO) {

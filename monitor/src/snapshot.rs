@@ -12,11 +12,13 @@ mod sizes;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use monitor_common::count;
 use serde::Serialize;
 
 use crate::counts::Issued;
+use crate::inventory::{self, Inventory, Name};
 
 pub use datagrams::{Datagrams, Pieces};
 pub use evidence::{Drops, Evidence, Handshakes, Hole, IcmpErrors, Place, TooBig, Tunnel, Way};
@@ -58,9 +60,26 @@ pub struct Snapshot {
     /// What rules judge besides.
     #[serde(skip)]
     pub evidence: Evidence,
+    /// What is known of names.
+    #[serde(skip)]
+    pub names: Arc<Inventory>,
 }
 
 impl Snapshot {
+    /// It with the names of its nodes and networks.
+    #[must_use]
+    pub fn named(mut self, names: &Arc<Inventory>) -> Self {
+        for row in &mut self.vnis {
+            row.network = names.network(row.vni).map(|(network, _)| network.name.clone());
+        }
+        for row in &mut self.peers {
+            row.node = names.node_name(row.peer).cloned();
+            row.tunnel = names.tunnel(row.peer).cloned();
+        }
+        self.names = names.clone();
+        self
+    }
+
     /// ICMP errors that quote what went through a tunnel that is known: anybody can send an error about anything.
     pub(crate) fn genuine_errors(&self) -> impl Iterator<Item = &IcmpErrors> {
         let is_known = |error: &&IcmpErrors| self.evidence.to(error.peer).any(|tunnel| tunnel.local == error.local);
@@ -166,6 +185,9 @@ pub struct Fragments {
 pub struct Vni {
     /// Its identifier.
     pub vni: u32,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Name>,
     /// Its packets.
     #[serde(flatten)]
     pub traffic: Traffic,
@@ -186,6 +208,12 @@ pub struct Vni {
 pub struct Peer {
     /// Its address.
     pub peer: IpAddr,
+    /// Its node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<Name>,
+    /// The tunnel to it, as this node's switch has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<inventory::Tunnel>,
     /// Its packets.
     #[serde(flatten)]
     pub traffic: Traffic,

@@ -30,6 +30,7 @@ use crate::demo::{Demo, Fault};
 use crate::device::{Device, Pattern};
 use crate::export::json::{Start, StartDevice};
 use crate::failure::{Failure, is_privileged};
+use crate::names::{Names, Plan};
 use crate::netlink::{Link, Route};
 use crate::output::{Printer, Subject};
 use crate::privileges;
@@ -88,6 +89,7 @@ fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
     if options.ports.len() > 4 {
         return Err(Failure::usage("more than four ports", "give --port at most four times").into());
     }
+    let plan = Plan::open(&cli.names)?;
     let mut route = Route::open().context("netlink")?;
     let links = route.links().context("the list of devices")?;
     let wanted = roster::wanted(names, &links)?;
@@ -103,12 +105,12 @@ fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
         None => Kernel::load(&options.ports, sizes, random_seed()?)?,
     };
     attach(&mut kernel, &mut devices, cli.ingress)?;
-    let names = drops::Names::new(kernel.watch_drops());
+    let drops = drops::Names::new(kernel.watch_drops());
     let sniffer = Sniffer::new(options.ports.first().copied().unwrap_or_default()).ok();
     let capabilities = privileges::reduce(needed(&kernel), || kernel.works())?;
     let start = start(&kernel, &devices, capabilities, cli.pin.clone());
     printer.start(&greeting(&start, options.interval), &start)?;
-    let session = Session::new(kernel, devices, life, (sniffer, names), options)?;
+    let session = Session::new(kernel, devices, life, (sniffer, drops, Names::start(plan)?), options)?;
     runtime.block_on(session.run(signals, options, printer))
 }
 

@@ -1,6 +1,7 @@
 //! The rows of a snapshot, made from sums.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use monitor_common::count::Counters;
 use monitor_common::rtt::{Leg, Method};
@@ -26,12 +27,14 @@ impl Aggregate {
             overhead: None,
             shares: Vec::new(),
             evidence: Evidence::default(),
+            names: Arc::default(),
         }
     }
 
     fn vni(&self, vni: u32, counters: &Counters, span: Span) -> Vni {
         Vni {
             vni,
+            network: None,
             traffic: traffic(counters),
             df_clear: df_clear(counters),
             sizes: Sizes::new(counters, self.sums.is_over_ipv4(vni)),
@@ -44,6 +47,8 @@ impl Aggregate {
         let sizes = Sizes::new(counters, Some(peer.is_ipv4()));
         Peer {
             peer,
+            node: None,
+            tunnel: None,
             traffic: traffic(counters),
             df_clear: df_clear(counters),
             sizes,

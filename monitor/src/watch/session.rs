@@ -10,7 +10,7 @@ use monitor_common::frame::UNTRACKED;
 use monitor_common::tunnel::Tunnel;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
-use super::drops::Names;
+use super::drops;
 use super::host;
 use super::life::Life;
 use super::overhead::Meter;
@@ -25,6 +25,7 @@ use crate::clock;
 use crate::counts::Counts;
 use crate::export::json;
 use crate::failure::Failure;
+use crate::names::Names;
 use crate::output::Printer;
 use crate::snapshot::Snapshot;
 use crate::sniff::Sniffer;
@@ -46,17 +47,18 @@ pub(super) struct Session {
     backlog: [u64; KINDS],
     pub(super) sniffer: Option<Sniffer>,
     meter: Meter,
+    drops: drops::Names,
     names: Names,
     host: host::Counters,
 }
 
 impl Session {
-    /// A run over `devices`; `sniffer` hears where there is traffic when they have none, `names` tell where drops are.
+    /// A run over `devices`; `sniffer` hears where there is traffic when they have none, `drops` tell where drops are.
     pub(super) fn new(
         mut kernel: Kernel,
         mut devices: Vec<Watched>,
         mut life: Life,
-        (sniffer, names): (Option<Sniffer>, Names),
+        (sniffer, drops, names): (Option<Sniffer>, drops::Names, Names),
         options: &Common,
     ) -> Result<Self> {
         let (backlog, before) = resume(&kernel, &mut devices)?;
@@ -79,6 +81,7 @@ impl Session {
             backlog,
             sniffer,
             meter,
+            drops,
             names,
             host,
         })
@@ -125,7 +128,8 @@ impl Session {
 
     /// Takes all events that are there; says whether there were any.
     pub(super) fn drain(&mut self, printer: &mut Printer) -> Result<bool> {
-        let Self { kernel, events, tunnels, devices, prints_events: is_printed, backlog, names, .. } = self;
+        let Self { kernel, events, tunnels, devices, prints_events: is_printed, backlog, drops, names, .. } = self;
+        let known = names.current();
         let is_printed = *is_printed;
         kernel.log();
         let offset = if is_printed { boot_time() } else { Timestamp::UNIX_EPOCH };
@@ -140,9 +144,10 @@ impl Session {
             }
             let at = || offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
             if let Any::Drop(drop) = event {
-                let (device, peer, place) = names.take(devices, number, drop);
+                let (device, peer, place) = drops.take(devices, number, drop);
                 if is_printed && result.is_ok() {
-                    result = printer.record_at(json::EVENT, at(), json::Event::drop(drop, device, peer, &place));
+                    let body = json::Event::drop(drop, device, peer, &place, &known);
+                    result = printer.record_at(json::EVENT, at(), body);
                 }
                 return;
             }
@@ -152,7 +157,7 @@ impl Session {
                 device.paths.doubt(error.destination.ip());
             }
             if is_printed && result.is_ok() {
-                let body = json::Event::new(event, &device.device.name, tunnel.as_ref());
+                let body = json::Event::new(event, &device.device.name, tunnel.as_ref(), &known);
                 result = printer.record_at(json::EVENT, at(), body);
             }
         });
@@ -174,6 +179,7 @@ impl Session {
         let all = self.all_counts(Kernel::counts)?;
         let overhead = self.meter.interval(&self.kernel, seen(&all))?;
         let host = self.host.interval(&mut self.life.route);
+        let names = self.names.current();
         for (device, counts) in self.devices.iter_mut().zip(all) {
             let counts = counts.settled();
             device.aggregate.is_now(now_ns);
@@ -182,7 +188,7 @@ impl Session {
             (snapshot.evidence.host, snapshot.evidence.is_here) = (Some(host), true);
             snapshot.evidence.is_merged = device.attachment.as_ref().is_some_and(Attachment::is_merged);
             let blind_seconds = Some(device.blind.interval(now).as_secs_f64());
-            let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
+            let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot }.named(&names);
             if is_told {
                 printer.interval(&snapshot)?;
             }
@@ -201,7 +207,7 @@ impl Session {
     async fn finish(&mut self, printer: &mut Printer) -> Result<()> {
         let ended = Instant::now();
         super::detach(self.devices.iter_mut().filter_map(|device| device.attachment.take()).collect());
-        self.names.stop();
+        self.drops.stop();
         let seconds = (self.before + self.started.elapsed()).as_secs_f64();
         let patience = Instant::now() + Duration::from_secs(1);
         loop {
@@ -215,13 +221,13 @@ impl Session {
         self.report(false, printer)?;
         let all = self.all_counts(Kernel::counts_with_histograms)?;
         let overhead = self.meter.whole(&self.kernel, seen(&all))?;
-        let mut snapshots = Vec::new();
+        let (names, mut snapshots) = (self.names.current(), Vec::new());
         for (device, counts) in self.devices.iter_mut().zip(all) {
             device.paths.forget();
             device.update(&counts, &mut self.life.route, ended, usize::MAX);
             let snapshot = device.aggregate.whole(&counts, &device.consumed, seconds);
             let blind_seconds = Some(device.blind.whole(ended).as_secs_f64());
-            let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot };
+            let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot }.named(&names);
             printer.summary(&snapshot, &device.findings.all())?;
             snapshots.push(snapshot);
         }

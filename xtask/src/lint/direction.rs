@@ -37,7 +37,14 @@ const LAYERS: &[Layers] = &[
     },
     Layers {
         source: "monitor/src",
-        groups: &[&["counts", "snapshot"], &["aggregate"], &["export", "ui"], &["output"], &["watch", "offline"]],
+        groups: &[
+            &["inventory"],
+            &["counts", "snapshot"],
+            &["aggregate"],
+            &["export", "ui"],
+            &["output"],
+            &["watch", "offline"],
+        ],
         complete: false,
     },
 ];

@@ -9,6 +9,8 @@ use monitor_common::tunnel::Tunnel;
 use monitor_common::wire::tcp;
 use serde::Serialize;
 
+use crate::findings::Peer;
+use crate::inventory::{Inventory, Name};
 use crate::snapshot::{Flow, Place};
 
 /// A raw event.
@@ -19,14 +21,16 @@ pub struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     vni: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    peer: Option<Endpoint>,
+    network: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<Peer>,
+    /// Names of the inner flow's ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src_pod: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dst_pod: Option<Name>,
     #[serde(flatten)]
     detail: Detail,
-}
-
-#[derive(Serialize)]
-struct Endpoint {
-    ip: IpAddr,
 }
 
 #[derive(Serialize)]
@@ -99,23 +103,47 @@ enum Detail {
 
 impl<'a> Event<'a> {
     /// An event on `device`, with its tunnel if it has one.
-    pub fn new(event: &Any, device: &'a str, tunnel: Option<&Tunnel>) -> Self {
+    pub fn new(event: &Any, device: &'a str, tunnel: Option<&Tunnel>, names: &Inventory) -> Self {
         let mut vni = tunnel.map(Tunnel::vni);
-        let mut peer = tunnel.map(|tunnel| Endpoint { ip: tunnel.peer().ip() });
+        let mut peer = tunnel.map(|tunnel| tunnel.peer().ip());
         if let Any::IcmpError(error) = event
             && error.is_inner == 0
         {
             vni = (error.has_vni != 0).then_some(error.vni);
-            peer = Some(Endpoint { ip: quoted_peer(error) });
+            peer = Some(quoted_peer(error));
         }
-        Self { kind: event.kind().name(), device, vni, peer, detail: detail(event) }
+        Self::of((event.kind().name(), device), vni, peer, detail(event), names)
     }
 
     /// A drop of a packet from or to `peer`.
-    pub fn drop(drop: &event::Drop, device: &'a str, peer: IpAddr, place: &Place) -> Self {
+    pub fn drop(drop: &event::Drop, device: &'a str, peer: IpAddr, place: &Place, names: &Inventory) -> Self {
         let vni = (drop.has_vni != 0).then_some(drop.vni);
         let (kind, detail) = (event::Drop::KIND.name(), drop_detail(drop, Some(place)));
-        Self { kind, device, vni, peer: Some(Endpoint { ip: peer }), detail }
+        Self::of((kind, device), vni, Some(peer), detail, names)
+    }
+
+    fn of(
+        (kind, device): (&'static str, &'a str),
+        vni: Option<u32>,
+        peer: Option<IpAddr>,
+        detail: Detail,
+        names: &Inventory,
+    ) -> Self {
+        let flow = detail.flow().zip(vni);
+        let pod = |of: fn(&Flow) -> IpAddr| flow.and_then(|(flow, vni)| names.pod(vni, of(flow))).cloned();
+        let (src_pod, dst_pod) = (pod(|flow| flow.src), pod(|flow| flow.dst));
+        let network = vni.and_then(|vni| names.network(vni)).map(|(network, _)| network.name.clone());
+        Self { kind, device, vni, network, peer: peer.map(|ip| Peer::new(ip, names)), src_pod, dst_pod, detail }
+    }
+}
+
+impl Detail {
+    fn flow(&self) -> Option<&Flow> {
+        match self {
+            Self::Rtt { inner, .. } | Self::Retransmit { inner, .. } | Self::Handshake { inner, .. } => Some(inner),
+            Self::IcmpError { inner, .. } => inner.as_ref(),
+            Self::Fragment { .. } | Self::Drop { .. } => None,
+        }
     }
 }
 
