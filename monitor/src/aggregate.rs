@@ -4,11 +4,13 @@
 //! come one by one.
 
 mod accounting;
+mod admission;
 mod datagrams;
 mod delivered;
 mod distributions;
 mod drops;
 mod evidence;
+mod exemplars;
 mod handshakes;
 mod holes;
 mod inner_errors;
@@ -26,15 +28,17 @@ use monitor_common::event::{self, Any, Kind};
 use monitor_common::tunnel::Tunnel;
 
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{self, Evidence, IcmpErrors, PathRoute, Peer, Place, Snapshot};
+use crate::snapshot::{self, Evidence, Exposed, IcmpErrors, PathRoute, Peer, Place, Snapshot};
 use datagrams::Datagrams;
 use distributions::Distributions;
 use drops::Drops;
 use evidence::{Before, Complaints, Errors};
+use exemplars::Exemplars;
 use handshakes::Handshakes;
 use holes::Holes;
 use inner_errors::InnerErrors;
 use paths::Paths;
+use rows::View;
 use samples::{Samples, Span, Subject};
 use sums::Sums;
 
@@ -45,6 +49,8 @@ pub struct Limits {
     pub max_vnis: usize,
     /// Peers that are told apart; those that come later are left to the sums of their VNIs.
     pub max_peers: usize,
+    /// After so long without packets one of them is idle: it may be given up for another.
+    pub idle_ns: u64,
 }
 
 /// The sums of one device.
@@ -68,8 +74,8 @@ pub struct Aggregate {
     now_ns: u64,
     interval_ns: u64,
     paths: Paths,
-    /// Of the whole run, once it was summed up.
-    distributions: Distributions,
+    exemplars: Exemplars,
+    shares: shares::Shares,
 }
 
 impl Aggregate {
@@ -93,7 +99,8 @@ impl Aggregate {
             now_ns: 0,
             interval_ns: 0,
             paths: Paths::default(),
-            distributions: Distributions::default(),
+            exemplars: Exemplars::default(),
+            shares: shares::Shares::new(limits),
         }
     }
 
@@ -138,6 +145,7 @@ impl Aggregate {
         let key = (sample.leg(), sample.method());
         self.samples.record(Subject::Vni(tunnel.vni()), key, sample.rtt_ns);
         self.samples.record(Subject::Peer(tunnel.peer().ip()), key, sample.rtt_ns);
+        self.exemplars.record(sample, tunnel, |subject| self.samples.knows(subject));
         self.holes.sample(sample, tunnel);
     }
 
@@ -154,12 +162,15 @@ impl Aggregate {
 
     /// Takes all counts so far: which peers there are is known then.
     pub fn update(&mut self, counts: &Counts) {
-        self.sums.update(counts);
+        for subject in self.sums.update(counts, self.now_ns) {
+            self.samples.forget(subject);
+            self.exemplars.forget(subject);
+        }
     }
 
     /// The peers that are told apart, each with this end of a tunnel to it.
     pub fn ends(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> {
-        self.sums.peers.iter().map(|(peer, sum)| (*peer, sum.tunnel.local().ip()))
+        self.sums.peers.iter().map(|(peer, sum)| (peer, sum.tunnel.local().ip()))
     }
 
     /// What routing says of the way to a peer; nothing when there is none.
@@ -191,19 +202,27 @@ impl Aggregate {
         self.interval_ns = self.now_ns;
         self.holes.begin(self.now_ns);
         self.inner_errors.forget(self.now_ns);
-        let snapshot = Snapshot { evidence, ..self.snapshot(&difference, &read, seconds, Span::Interval) };
+        let snapshot =
+            Snapshot { evidence, ..self.snapshot(&difference, &read, seconds, View::samples(Span::Interval)) };
         self.before = self.sums.clone();
         self.consumed_before = *consumed;
         self.samples.next_interval();
         snapshot
     }
 
-    /// What happened since the start, `seconds` ago, by the counts that were taken.
+    /// What happened since the start, `seconds` ago, by the counts that were taken, with all samples.
     pub fn whole(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
-        self.end(counts, 0.0);
-        self.distributions = Distributions::new(counts);
+        self.samples.end_interval();
         self.samples.next_interval();
-        let mut snapshot = self.snapshot(&self.sums, consumed, seconds, Span::Whole);
+        self.so_far(counts, consumed, seconds)
+    }
+
+    /// The same while an interval goes on: the samples are those until its beginning.
+    pub fn so_far(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Snapshot {
+        self.end(counts, 0.0);
+        let distributions = Distributions::new(counts);
+        let view = View { samples: Some(Span::Whole), distributions: Some(&distributions) };
+        let mut snapshot = self.snapshot(&self.sums, consumed, seconds, view);
         snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
         let icmp_errors = self.errors[1].all();
         let evidence = self.evidence(icmp_errors, self.handshakes[1].all(), 0);
@@ -215,14 +234,36 @@ impl Aggregate {
         snapshot
     }
 
+    /// What is exported as of now: no quantiles, which are what exporters have histograms for, and no rows that are idle.
+    pub fn exposed(&mut self, counts: &Counts, consumed: &ByKind, seconds: f64) -> Exposed {
+        self.end(counts, 0.0);
+        let distributions = Distributions::new(counts);
+        let view = View { samples: None, distributions: Some(&distributions) };
+        let mut snapshot = self.snapshot(&self.sums, consumed, seconds, view);
+        snapshot.accounting.histograms = (counts.issued.most != 0).then(|| counts.issued.into());
+        (snapshot.other, snapshot.other_peers) = (self.sums.vnis.others(), self.sums.peers.others());
+        let (shares, other_shares) = self.shares.exposed(counts, self.now_ns);
+        Exposed {
+            snapshot,
+            shares,
+            other_shares,
+            exemplars: self.exemplars.all(),
+            refused_vnis: self.sums.vnis.refused(),
+            refused_peers: self.sums.peers.refused(),
+            icmp_errors: self.errors[1].all(),
+            inner_too_big: self.inner_errors.by_peer(),
+            drops: self.drops[1].all(),
+        }
+    }
+
     /// A peer of which nothing was seen: what is known of the way to it.
     pub fn unseen(&self, peer: IpAddr) -> Peer {
-        self.peer(peer, &Counters::default(), Span::Whole)
+        self.peer(peer, &Counters::default(), View::samples(Span::Whole))
     }
 
     fn end(&mut self, counts: &Counts, seconds: f64) {
         self.paths.pass(counts, seconds);
-        self.paths.note(self.sums.peers.keys().copied(), known(self.mtu));
+        self.paths.note(self.sums.peers.iter().map(|(peer, _)| peer), known(self.mtu));
     }
 
     /// What rules judge, without the tunnels, from `since_ns` on.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::aggregate::Limits;
 use crate::bpf::Ingress;
 use crate::demo::Fault;
 
@@ -69,9 +70,39 @@ pub struct Cli {
     /// Where names come from.
     #[command(flatten)]
     pub names: NameOptions,
+    /// What is served over HTTP.
+    #[command(flatten)]
+    pub serve: ServeOptions,
     /// Options of output and bounds.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// What is served over HTTP.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct ServeOptions {
+    /// Address for /metrics, /healthz, /readyz, /api/v1 and a page with links; may be given more than once
+    /// [default: 127.0.0.1:16081, if that is free].
+    #[arg(
+        long,
+        alias = "web.listen-address",
+        env = "TUNMON_LISTEN",
+        value_name = "ADDRESS:PORT",
+        value_delimiter = ',',
+        conflicts_with = "no_listen",
+        global = true
+    )]
+    pub listen: Vec<String>,
+    /// Serve nothing.
+    #[arg(long, env = "TUNMON_NO_LISTEN", value_parser = FalseyValueParser::new(), global = true)]
+    pub no_listen: bool,
+    /// TLS, passwords and headers, in the form of Prometheus's exporters (exporter-toolkit); it is read anew when it changes.
+    #[arg(long, alias = "web.config.file", env = "TUNMON_WEB_CONFIG", value_name = "FILE", global = true)]
+    pub web_config: Option<PathBuf>,
+    /// Give classic buckets to the histograms of peers as well: 20 more series a peer, leg and method.
+    #[arg(long, env = "TUNMON_PEER_BUCKETS", value_parser = FalseyValueParser::new(), global = true)]
+    pub peer_buckets: bool,
 }
 
 /// Sources of names, each of which may be absent.
@@ -136,12 +167,23 @@ pub struct Common {
     /// Peers that are told apart.
     #[arg(long, env = "TUNMON_MAX_PEERS", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536), global = true)]
     pub max_peers: u32,
+    /// A VNI or peer that has been silent for so long may give up its place to another, and is not exported meanwhile.
+    #[arg(long, env = "TUNMON_IDLE_TIMEOUT", value_parser = duration, default_value = "15m", global = true)]
+    pub idle_timeout: Duration,
     /// Flows that are remembered for round-trip times.
     #[arg(long, env = "TUNMON_MAX_FLOWS", default_value_t = 65_536, value_parser = clap::value_parser!(u32).range(2..=16_777_216), global = true)]
     pub max_flows: u32,
     /// What is logged to standard error: error, warn, info, debug, trace, or a filter.
     #[arg(long = "log", env = "TUNMON_LOG", value_parser = crate::log::filter, default_value = "warn", global = true)]
     pub log: String,
+}
+
+impl Common {
+    /// What is told apart.
+    pub(crate) fn limits(&self) -> Limits {
+        let idle_ns = u64::try_from(self.idle_timeout.as_nanos()).unwrap_or(u64::MAX);
+        Limits { max_vnis: self.max_vnis as usize, max_peers: self.max_peers as usize, idle_ns }
+    }
 }
 
 /// Commands besides watching.

@@ -57,6 +57,28 @@ pub enum Severity {
     Info,
 }
 
+impl Severity {
+    /// Its name in records and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// How often a rule's findings were raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raised {
+    /// Code of the rule.
+    pub code: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// How often.
+    pub count: u64,
+}
+
 /// A rule, and what is told of what it finds.
 pub struct Rule {
     /// Its code.
@@ -183,7 +205,10 @@ struct Known {
 
 /// The findings of one device, over a run.
 #[derive(Default)]
-pub struct Findings(BTreeMap<Key, Known>);
+pub struct Findings {
+    known: BTreeMap<Key, Known>,
+    raised: BTreeMap<&'static str, u64>,
+}
 
 impl Findings {
     /// Judges a snapshot at `now`, a time since any moment; returns what is to be told.
@@ -194,7 +219,7 @@ impl Findings {
                 told.extend(self.hit(rule, hit, snapshot, now));
             }
         }
-        for known in self.0.values_mut() {
+        for known in self.known.values_mut() {
             if known.finding.state != State::Cleared && now >= known.seen + QUIET {
                 known.finding.state = State::Cleared;
                 told.push(known.finding.clone());
@@ -205,14 +230,26 @@ impl Findings {
 
     /// All findings of the run, in the order of their codes, each in its last state.
     pub fn all(&self) -> Vec<Finding> {
-        self.0.values().map(|known| known.finding.clone()).collect()
+        self.known.values().map(|known| known.finding.clone()).collect()
+    }
+
+    /// Those that are not over.
+    pub fn active(&self) -> Vec<Finding> {
+        self.all().into_iter().filter(|finding| finding.state != State::Cleared).collect()
+    }
+
+    /// How often each rule's findings were raised.
+    pub fn raised(&self) -> Vec<Raised> {
+        let count = |rule: &&Rule| self.raised.get(rule.code).copied().unwrap_or_default();
+        let all = RULES.iter();
+        all.map(|rule| Raised { code: rule.code, severity: rule.severity, count: count(rule) }).collect()
     }
 
     fn hit(&mut self, rule: &Rule, hit: Hit, snapshot: &Snapshot, now: Duration) -> Option<Finding> {
         let key = (rule.code, hit.vni, hit.peer);
-        let has_room = self.0.len() < MOST;
-        let before = self.0.get(&key).filter(|known| known.finding.state != State::Cleared);
-        if before.is_none() && !has_room && !self.0.contains_key(&key) {
+        let has_room = self.known.len() < MOST;
+        let before = self.known.get(&key).filter(|known| known.finding.state != State::Cleared);
+        if before.is_none() && !has_room && !self.known.contains_key(&key) {
             return None;
         }
         let (state, count, told) = match before {
@@ -234,10 +271,13 @@ impl Findings {
             fix: hit.fix,
             test: hit.test,
         };
+        if state == State::Raised {
+            *self.raised.entry(rule.code).or_default() += 1;
+        }
         let is_told = state == State::Raised || now >= told + UPDATES;
         let told = if is_told { now } else { told };
         let answer = is_told.then(|| finding.clone());
-        self.0.insert(key, Known { finding, told, seen: now });
+        self.known.insert(key, Known { finding, told, seen: now });
         answer
     }
 }

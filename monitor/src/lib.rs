@@ -30,6 +30,7 @@ mod output;
 mod privileges;
 mod probe;
 pub mod read;
+mod serve;
 pub mod snapshot;
 mod sniff;
 mod ui;

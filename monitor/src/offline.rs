@@ -12,7 +12,7 @@ use monitor_common::frame::UNTRACKED;
 use monitor_common::heap::HeapTables;
 use monitor_common::tunnel::Tunnel;
 
-use crate::aggregate::{Aggregate, Limits};
+use crate::aggregate::Aggregate;
 use crate::cli::{Common, Read};
 use crate::counts::{ByKind, Counts};
 use crate::export::{json, packet};
@@ -28,7 +28,7 @@ const ADVICE: &str = "it has to be a pcap or pcapng file of Ethernet frames, suc
 pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
     let mut printer = Printer::new(common.output);
     let name = command.file.file_name().map_or_else(|| "capture".into(), |name| name.to_string_lossy());
-    let limits = Limits { max_vnis: common.max_vnis as usize, max_peers: common.max_peers as usize };
+    let limits = common.limits();
     let mut analysis = Analysis {
         aggregate: Aggregate::new(&name, 0, limits),
         consumed: ByKind::default(),

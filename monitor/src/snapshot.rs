@@ -4,6 +4,7 @@
 
 mod datagrams;
 mod evidence;
+mod exposed;
 mod flow;
 mod host;
 mod path;
@@ -22,6 +23,7 @@ use crate::inventory::{self, Inventory, Name};
 
 pub use datagrams::{Datagrams, Pieces};
 pub use evidence::{Drops, Evidence, Handshakes, Hole, IcmpErrors, Place, TooBig, Tunnel, Way};
+pub use exposed::{Exemplar, Exemplars, Exposed, TunnelTraffic};
 pub use flow::Flow;
 pub use host::Host;
 pub use path::{Path, PathRoute};
@@ -162,6 +164,14 @@ impl Traffic {
         self.tx_bytes += tx.bytes;
     }
 
+    /// Adds what else was counted.
+    pub(crate) fn plus(&mut self, more: Self) {
+        self.rx_packets += more.rx_packets;
+        self.rx_bytes += more.rx_bytes;
+        self.tx_packets += more.tx_packets;
+        self.tx_bytes += more.tx_bytes;
+    }
+
     /// Takes away what was counted before.
     pub(crate) fn subtract(&mut self, before: Self) {
         self.rx_packets -= before.rx_packets;
@@ -178,6 +188,15 @@ pub struct Fragments {
     pub outer: u64,
     /// Fragments inside the tunnel.
     pub inner: u64,
+}
+
+/// Packets of one direction that were fragments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FragmentWay {
+    /// Underlay fragments.
+    pub outer_fragments: u64,
+    /// Fragments inside the tunnel.
+    pub inner_fragments: u64,
 }
 
 /// One virtual network.
@@ -199,6 +218,9 @@ pub struct Vni {
     pub sizes: Sizes,
     /// Its fragments.
     pub fragments: Fragments,
+    /// The same, received and transmitted.
+    #[serde(skip)]
+    pub ways: [FragmentWay; 2],
     /// Its round-trip times.
     pub rtt: Vec<Rtt>,
 }

@@ -1,9 +1,11 @@
 //! Watching devices: attach, read, follow them, report, detach.
 
 mod drops;
+mod feed;
 mod hint;
 mod host;
 mod life;
+mod notify;
 mod overhead;
 mod pace;
 mod paths;
@@ -34,7 +36,9 @@ use crate::names::{Names, Plan};
 use crate::netlink::{Link, Route};
 use crate::output::{Printer, Subject};
 use crate::privileges;
+use crate::serve::{self, Bound};
 use crate::sniff::Sniffer;
+use feed::Feed;
 use life::Life;
 use roster::Change;
 use session::Session;
@@ -43,7 +47,7 @@ use watched::Watched;
 
 /// Watches the devices that the command line names.
 pub(crate) fn devices(cli: &Cli) -> Result<()> {
-    watch(&cli.iface, cli, &mut Printer::new(cli.common.output))
+    watch(&cli.iface, cli, &mut Printer::new(cli.common.output), serve::open(&cli.serve)?)
 }
 
 /// Watches them for a while, and tells what fits through to the peers, or to `peer`.
@@ -55,7 +59,7 @@ pub(crate) fn mtu(cli: &Cli, peer: Option<&str>) -> Result<()> {
     if printer.is_text() {
         eprintln!("watching for {duration:?}; Ctrl-C ends it earlier");
     }
-    watch(&cli.iface, &cli, &mut printer)
+    watch(&cli.iface, &cli, &mut printer, None)
 }
 
 /// How long `mtu` watches.
@@ -72,19 +76,21 @@ pub(crate) fn demo(cli: &Cli, fault: Fault) -> Result<()> {
     if !is_privileged() {
         return Err(Failure::privilege().into());
     }
+    // Bound here, so that it can be reached from outside of the demo's nodes.
+    let bound = serve::open(&cli.serve)?;
     let demo = Demo::start(fault)?;
     eprintln!("{}", demo.description());
     // A thread of its own, so that the demo is torn down in the namespace where it was made, with the rights for it.
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             demo.enter_node()?;
-            watch(&["eth0".to_owned()], cli, &mut Printer::new(cli.common.output))
+            watch(&["eth0".to_owned()], cli, &mut Printer::new(cli.common.output), bound)
         });
         watcher.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the watching thread ended by a panic")))
     })
 }
 
-fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
+fn watch(names: &[String], cli: &Cli, printer: &mut Printer, bound: Option<Bound>) -> Result<()> {
     let options = &cli.common;
     if options.ports.len() > 4 {
         return Err(Failure::usage("more than four ports", "give --port at most four times").into());
@@ -93,7 +99,7 @@ fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
     let mut route = Route::open().context("netlink")?;
     let links = route.links().context("the list of devices")?;
     let wanted = roster::wanted(names, &links)?;
-    let limits = Limits { max_vnis: options.max_vnis as usize, max_peers: options.max_peers as usize };
+    let limits = options.limits();
     let mut devices = resolve(&wanted, &links, &mut route, limits)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the event loop")?;
     // Before anything is attached: a signal from now on ends the run in order, and leaves no filter behind.
@@ -108,9 +114,13 @@ fn watch(names: &[String], cli: &Cli, printer: &mut Printer) -> Result<()> {
     let drops = drops::Names::new(kernel.watch_drops());
     let sniffer = Sniffer::new(options.ports.first().copied().unwrap_or_default()).ok();
     let capabilities = privileges::reduce(needed(&kernel), || kernel.works())?;
-    let start = start(&kernel, &devices, capabilities, cli.pin.clone());
+    let mut start = start(&kernel, &devices, capabilities, cli.pin.clone());
+    start.listens = bound.as_ref().map(Bound::addresses).unwrap_or_default();
     printer.start(&greeting(&start, options.interval), &start)?;
-    let session = Session::new(kernel, devices, life, (sniffer, drops, Names::start(plan)?), options)?;
+    let (desk, counter) = serve::desk::desk();
+    let serving = bound.map(|bound| bound.start(desk)).transpose()?;
+    let feed = Feed::new(serving.as_ref().map(|_| counter), cli.serve.peer_buckets);
+    let session = Session::new(kernel, devices, life, (sniffer, drops), (Names::start(plan)?, feed), options)?;
     runtime.block_on(session.run(signals, options, printer))
 }
 
@@ -173,6 +183,7 @@ fn start(kernel: &Kernel, devices: &[Watched], capabilities: Vec<String>, pins: 
         tunnels_max: kernel.sizes.tunnels,
         flows_max: kernel.sizes.buckets * 2,
         devices: devices.iter().filter_map(|device| device.attachment.as_ref()).map(start_device).collect(),
+        listens: Vec::new(),
     }
 }
 
@@ -211,6 +222,9 @@ fn greeting(start: &Start, interval: Duration) -> String {
         let counts =
             if start.resumed == Some(true) { "the counts of an earlier run go on" } else { "counts begin now" };
         text += &format!("  stays attached by pins in {}; {counts}\n", pins.display());
+    }
+    for address in &start.listens {
+        text += &format!("  serves {address}/metrics\n");
     }
     text += &format!(
         "  room for {} tunnels and {} flows in {} MiB\n",

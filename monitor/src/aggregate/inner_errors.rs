@@ -1,7 +1,7 @@
 //! Errors inside tunnels that say that a packet is too big, flow by flow: whether its sender obeys is seen by whether
 //! they go on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use monitor_common::event::IcmpError;
@@ -25,18 +25,25 @@ struct Known {
 
 /// The errors of a device.
 #[derive(Default)]
-pub(super) struct InnerErrors(HashMap<Key, Known>);
+pub(super) struct InnerErrors {
+    flows: HashMap<Key, Known>,
+    /// All errors since the start.
+    by_peer: BTreeMap<IpAddr, u64>,
+}
 
 impl InnerErrors {
     /// Takes one.
     pub(super) fn record(&mut self, error: &IcmpError, tunnel: &Tunnel) {
         let ends = [error.source.ip(), error.destination.ip()];
         let key = (ends, tunnel.vni(), tunnel.peer().ip());
-        if self.0.len() >= MOST && !self.0.contains_key(&key) {
+        if self.by_peer.len() < MOST || self.by_peer.contains_key(&key.2) {
+            *self.by_peer.entry(key.2).or_default() += 1;
+        }
+        if self.flows.len() >= MOST && !self.flows.contains_key(&key) {
             return;
         }
         let at = error.head.at_ns;
-        let known = self.0.entry(key).or_insert_with(|| {
+        let known = self.flows.entry(key).or_insert_with(|| {
             let row = TooBig {
                 vni: key.1,
                 peer: key.2,
@@ -58,9 +65,14 @@ impl InnerErrors {
         row.count += 1;
     }
 
+    /// All errors since the start, by peer.
+    pub(super) fn by_peer(&self) -> BTreeMap<IpAddr, u64> {
+        self.by_peer.clone()
+    }
+
     /// Those that came after `since_ns`.
     pub(super) fn since(&self, since_ns: u64) -> Vec<TooBig> {
-        let late = self.0.values().filter(|known| known.last_ns > since_ns);
+        let late = self.flows.values().filter(|known| known.last_ns > since_ns);
         let mut rows: Vec<_> = late.map(|known| known.row.clone()).collect();
         rows.sort_by_key(|row| (row.peer, row.vni, row.sender, row.receiver));
         rows
@@ -68,6 +80,6 @@ impl InnerErrors {
 
     /// Forgets those that did not come again for long.
     pub(super) fn forget(&mut self, now_ns: u64) {
-        self.0.retain(|_, known| now_ns < known.last_ns + FORGOTTEN_NS);
+        self.flows.retain(|_, known| now_ns < known.last_ns + FORGOTTEN_NS);
     }
 }

@@ -135,7 +135,7 @@ mod tests {
 
     /// A device of 1500 bytes with a tunnel from .1 to .2, whose longest inner packet has 1400 bytes.
     fn watched() -> (Aggregate, Counts) {
-        let limits = Limits { max_vnis: 8, max_peers: 8 };
+        let limits = Limits { max_vnis: 8, max_peers: 8, idle_ns: u64::MAX };
         let tunnel = Tunnel::v6(1, 100, [address(1), address(2)], Direction::Tx);
         let mut counters = Counters::default();
         let traffic = &mut counters.traffic[1];

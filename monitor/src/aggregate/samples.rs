@@ -75,6 +75,18 @@ impl Samples {
         recorders[leg as usize][method as usize].interval.add(u32::try_from(ticks).unwrap_or(u32::MAX));
     }
 
+    /// Whether a subject is told apart.
+    pub(super) fn knows(&self, subject: Subject) -> bool {
+        self.recorders.contains_key(&subject)
+    }
+
+    /// Forgets all samples of a subject; another one may have its place.
+    pub(super) fn forget(&mut self, subject: Subject) {
+        if self.recorders.remove(&subject).is_some() {
+            self.vnis -= usize::from(matches!(subject, Subject::Vni(_)));
+        }
+    }
+
     /// The distribution of the samples of a time that has ended, if there are any.
     pub(super) fn distribution(
         &self,
@@ -130,7 +142,7 @@ mod tests {
 
     #[test]
     fn samples_of_intervals_add_up_to_those_of_the_whole_run() {
-        let mut samples = Samples::new(Limits { max_vnis: 1, max_peers: 1 });
+        let mut samples = Samples::new(Limits { max_vnis: 1, max_peers: 1, idle_ns: u64::MAX });
         let (subject, key) = (Subject::Vni(7), (Leg::Remote, Method::Echo));
         for interval in 1..=2 {
             for at in 1..=1000 {

@@ -1,64 +1,46 @@
 //! The counts of all tunnels, summed per VNI and per peer.
 
 use std::cmp::Reverse;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use monitor_common::count::{Counters, Totals};
-use monitor_common::tunnel::Tunnel;
+use monitor_common::count::Totals;
 
 use super::Limits;
+use super::admission::Rows;
+use super::samples::Subject;
 use crate::counts::{Counts, Tracked};
 use crate::snapshot::Traffic;
 
 /// Sums of one device.
 #[derive(Clone)]
 pub(super) struct Sums {
-    limits: Limits,
-    /// With the first tunnel of each.
-    pub(super) vnis: BTreeMap<u32, Counters>,
+    pub(super) vnis: Rows<u32>,
     /// VNIs with tunnels over IPv4 and over IPv6.
     mixed: BTreeSet<u32>,
-    /// With the first tunnel to each.
-    pub(super) peers: BTreeMap<IpAddr, Counters>,
-    pub(super) other: Traffic,
-    pub(super) other_peers: Traffic,
+    pub(super) peers: Rows<IpAddr>,
     pub(super) totals: Totals,
 }
 
 impl Sums {
     pub(super) fn new(limits: Limits) -> Self {
-        let (vnis, mixed, peers) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        let (other, other_peers, totals) = (Traffic::default(), Traffic::default(), Totals::default());
-        Self { limits, vnis, mixed, peers, other, other_peers, totals }
+        let (vnis, peers) = (Rows::new(limits.max_vnis, limits.idle_ns), Rows::new(limits.max_peers, limits.idle_ns));
+        Self { vnis, mixed: BTreeSet::new(), peers, totals: Totals::default() }
     }
 
-    /// Takes the place of the old sums; a VNI or peer that was told apart stays so.
-    pub(super) fn update(&mut self, counts: &Counts) {
-        let all = self.vnis.values_mut().chain(self.peers.values_mut());
-        for sum in all {
-            let first = std::mem::take(sum).tunnel;
-            sum.tunnel = first;
-        }
+    /// Takes the place of the old sums; returns those that are not told apart any more.
+    pub(super) fn update(&mut self, counts: &Counts, now_ns: u64) -> Vec<Subject> {
         self.totals = counts.totals;
-        let [[rx_packets, rx_bytes], [tx_packets, tx_bytes]] = counts.totals.untracked;
-        self.other = Traffic { rx_packets, rx_bytes, tx_packets, tx_bytes };
-        self.other_peers = self.other;
-        // Those with most packets first: when there are too many, they are told apart.
-        let mut tunnels: Vec<&Tracked> = counts.tunnels.iter().collect();
-        tunnels.sort_by_key(|tracked| Reverse(tracked.counters.traffic.iter().map(|one| one.packets).sum::<u64>()));
-        for tracked in tunnels {
-            let (vni, peer) = (tracked.tunnel.vni(), tracked.tunnel.peer().ip());
-            match merge(&mut self.vnis, vni, self.limits.max_vnis, tracked) {
-                Some(first) if first.peer().ip().is_ipv4() != peer.is_ipv4() => drop(self.mixed.insert(vni)),
-                Some(_) => {}
-                None => self.other.add(&tracked.counters.traffic),
-            }
-            if merge(&mut self.peers, peer, self.limits.max_peers, tracked).is_none() {
-                self.other_peers.add(&tracked.counters.traffic);
+        let (tunnels, untracked) = (busiest(counts), untracked(counts));
+        let vnis = self.vnis.update(&tunnels, untracked, now_ns, |tracked| tracked.tunnel.vni());
+        let peers = self.peers.update(&tunnels, untracked, now_ns, |tracked| tracked.tunnel.peer().ip());
+        for tunnel in tunnels.iter().map(|tracked| &tracked.tunnel) {
+            let first = self.vnis.get(&tunnel.vni()).map(|row| row.tunnel.peer().ip().is_ipv4());
+            if first.is_some_and(|is_ipv4| is_ipv4 != tunnel.peer().ip().is_ipv4()) {
+                self.mixed.insert(tunnel.vni());
             }
         }
+        vnis.into_iter().map(Subject::Vni).chain(peers.into_iter().map(Subject::Peer)).collect()
     }
 
     /// Whether the underlay of a VNI is IPv4, if it is the same for all of its tunnels.
@@ -69,38 +51,22 @@ impl Sums {
 
     /// What was added since `before`; maxima and minima stay those of the whole run.
     pub(super) fn since(&self, before: &Self) -> Self {
-        let mut difference = self.clone();
-        for (vni, counters) in &mut difference.vnis {
-            subtract(counters, before.vnis.get(vni));
-        }
-        for (peer, counters) in &mut difference.peers {
-            subtract(counters, before.peers.get(peer));
-        }
-        difference.other.subtract(before.other);
-        difference.other_peers.subtract(before.other_peers);
-        difference.totals.subtract(&before.totals);
-        difference
+        let (vnis, peers) = (self.vnis.since(&before.vnis), self.peers.since(&before.peers));
+        let mut totals = self.totals;
+        totals.subtract(&before.totals);
+        Self { vnis, mixed: self.mixed.clone(), peers, totals }
     }
 }
 
-/// Adds to the sum of `key`; returns the sum's first tunnel if there is one, or room for one.
-fn merge<K: Ord>(sums: &mut BTreeMap<K, Counters>, key: K, most: usize, tracked: &Tracked) -> Option<Tunnel> {
-    let has_room = sums.len() < most;
-    match sums.entry(key) {
-        Entry::Occupied(mut sum) => {
-            sum.get_mut().merge(&tracked.counters);
-            Some(sum.get().tunnel)
-        }
-        Entry::Vacant(place) if has_room => {
-            place.insert(tracked.counters).tunnel = tracked.tunnel;
-            Some(tracked.tunnel)
-        }
-        Entry::Vacant(_) => None,
-    }
+/// All tunnels, those with most packets first: when there are too many, they are told apart.
+pub(super) fn busiest(counts: &Counts) -> Vec<&Tracked> {
+    let mut tunnels: Vec<&Tracked> = counts.tunnels.iter().collect();
+    tunnels.sort_by_key(|tracked| Reverse(tracked.counters.traffic.iter().map(|one| one.packets).sum::<u64>()));
+    tunnels
 }
 
-fn subtract(counters: &mut Counters, before: Option<&Counters>) {
-    if let Some(before) = before {
-        counters.subtract(before);
-    }
+/// Packets that have no tunnel.
+pub(super) fn untracked(counts: &Counts) -> Traffic {
+    let [[rx_packets, rx_bytes], [tx_packets, tx_bytes]] = counts.totals.untracked;
+    Traffic { rx_packets, rx_bytes, tx_packets, tx_bytes }
 }

@@ -65,6 +65,8 @@ pub struct Start {
     pub flows_max: u32,
     /// The devices.
     pub devices: Vec<StartDevice>,
+    /// Where metrics and the rest are served over HTTP.
+    pub listens: Vec<String>,
 }
 
 /// One device that is being watched.

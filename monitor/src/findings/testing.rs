@@ -12,7 +12,7 @@ pub(super) const ROUTER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254));
 
 /// One tunnel with traffic and nothing else.
 pub(super) fn healthy() -> Snapshot {
-    let limits = Limits { max_vnis: 8, max_peers: 8 };
+    let limits = Limits { max_vnis: 8, max_peers: 8, idle_ns: u64::MAX };
     let mut snapshot = Aggregate::new("eth0", 1500, limits).interval(&Counts::default(), &ByKind::default(), 1.0);
     let way = Way { packets: 100, outer_length_max_bytes: 1442, inner_length_max_bytes: 1392, ..Way::default() };
     let tunnel = Tunnel { vni: 100, peer: PEER, local: LOCAL, overhead_bytes: 50, rx: way, tx: way };
@@ -29,7 +29,7 @@ pub(super) fn fragments(count: u64) -> Snapshot {
 
 /// The peer, with such a way to it.
 pub(super) fn peer(path: Path) -> Peer {
-    let limits = Limits { max_vnis: 8, max_peers: 8 };
+    let limits = Limits { max_vnis: 8, max_peers: 8, idle_ns: u64::MAX };
     Peer { path, ..Aggregate::new("eth0", 1500, limits).unseen(PEER) }
 }
 

@@ -9,10 +9,16 @@ pub struct Rtt {
     pub leg: &'static str,
     /// `timestamp`, `handshake` or `echo`.
     pub method: &'static str,
+    /// Index of the leg, and twice that of the method.
+    #[serde(skip)]
+    pub way: u8,
     /// Number of matches.
     pub count: u64,
     /// Their mean.
     pub mean_seconds: f64,
+    /// Their sum.
+    #[serde(skip)]
+    pub sum_seconds: f64,
     /// The samples' distribution, if there are samples.
     #[serde(flatten)]
     pub distribution: Option<Distribution>,

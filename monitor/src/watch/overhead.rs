@@ -53,6 +53,11 @@ impl Meter {
         Ok(overhead(&self.whole))
     }
 
+    /// What the time until the last call cost.
+    pub(super) fn so_far(&self) -> Overhead {
+        overhead(&self.whole)
+    }
+
     fn advance(&mut self, kernel: &Kernel, seen: u64) -> Result<Span> {
         let (at, daemon, programs) = (Instant::now(), clock::of_thread(), programs(kernel)?);
         let mut span = Span { wall: at - self.at, daemon: daemon - self.daemon, ..Span::default() };

@@ -11,8 +11,10 @@ use monitor_common::tunnel::Tunnel;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use super::drops;
+use super::feed::Feed;
 use super::host;
 use super::life::Life;
+use super::notify::Notifier;
 use super::overhead::Meter;
 use super::pace::Pace;
 use super::paths::BATCH;
@@ -39,17 +41,19 @@ pub(super) struct Session {
     pub(super) life: Life,
     pub(super) port: u16,
     prints_events: bool,
-    started: Instant,
+    pub(super) started: Instant,
     reported: Instant,
     /// The time in which an earlier run counted, and counts went on without one.
-    before: Duration,
+    pub(super) before: Duration,
     /// Records of an earlier run that are still in the rings; they are counted as read.
     backlog: [u64; KINDS],
     pub(super) sniffer: Option<Sniffer>,
-    meter: Meter,
+    pub(super) meter: Meter,
     drops: drops::Names,
-    names: Names,
+    pub(super) names: Names,
     host: host::Counters,
+    pub(super) feed: Feed,
+    notifier: Notifier,
 }
 
 impl Session {
@@ -58,7 +62,8 @@ impl Session {
         mut kernel: Kernel,
         mut devices: Vec<Watched>,
         mut life: Life,
-        (sniffer, drops, names): (Option<Sniffer>, drops::Names, Names),
+        (sniffer, drops): (Option<Sniffer>, drops::Names),
+        (names, feed): (Names, Feed),
         options: &Common,
     ) -> Result<Self> {
         let (backlog, before) = resume(&kernel, &mut devices)?;
@@ -84,6 +89,8 @@ impl Session {
             drops,
             names,
             host,
+            feed,
+            notifier: Notifier::new(),
         })
     }
 
@@ -114,6 +121,8 @@ impl Session {
                     is_hinted = true;
                     self.hint()?;
                 }
+                question = self.feed.question() => self.answer(question)?,
+                () = self.notifier.is_due() => self.notifier.alive(),
                 () = sleep_until(end) => break,
                 () = signals.received() => break,
             }
@@ -128,11 +137,13 @@ impl Session {
 
     /// Takes all events that are there; says whether there were any.
     pub(super) fn drain(&mut self, printer: &mut Printer) -> Result<bool> {
-        let Self { kernel, events, tunnels, devices, prints_events: is_printed, backlog, drops, names, .. } = self;
+        let Self { kernel, events, tunnels, devices, prints_events: is_printed, backlog, drops, names, feed, .. } =
+            self;
         let known = names.current();
         let is_printed = *is_printed;
+        let is_told = is_printed || feed.has_listeners();
         kernel.log();
-        let offset = if is_printed { boot_time() } else { Timestamp::UNIX_EPOCH };
+        let offset = boot_time();
         let mut result = Ok(());
         let taken = events.drain(|event| {
             let head = event.head();
@@ -145,9 +156,10 @@ impl Session {
             let at = || offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
             if let Any::Drop(drop) = event {
                 let (device, peer, place) = drops.take(devices, number, drop);
-                if is_printed && result.is_ok() {
-                    let body = json::Event::drop(drop, device, peer, &place, &known);
-                    result = printer.record_at(json::EVENT, at(), body);
+                let body = json::Event::drop(drop, device, peer, &place, &known);
+                feed.keep_record(at(), &body);
+                if result.is_ok() {
+                    result = tell(printer, is_printed, feed, at(), &body);
                 }
                 return;
             }
@@ -156,9 +168,10 @@ impl Session {
             if let Any::IcmpError(error) = event {
                 device.paths.doubt(error.destination.ip());
             }
-            if is_printed && result.is_ok() {
+            feed.keep(event, tunnel.as_ref());
+            if is_told && result.is_ok() {
                 let body = json::Event::new(event, &device.device.name, tunnel.as_ref(), &known);
-                result = printer.record_at(json::EVENT, at(), body);
+                result = tell(printer, is_printed, feed, at(), &body);
             }
         });
         // A record that is none of ours names no device; it is the first one's.
@@ -179,7 +192,7 @@ impl Session {
         let all = self.all_counts(Kernel::counts)?;
         let overhead = self.meter.interval(&self.kernel, seen(&all))?;
         let host = self.host.interval(&mut self.life.route);
-        let names = self.names.current();
+        let (names, mut intervals) = (self.names.current(), Vec::new());
         for (device, counts) in self.devices.iter_mut().zip(all) {
             let counts = counts.settled();
             device.aggregate.is_now(now_ns);
@@ -193,19 +206,26 @@ impl Session {
                 printer.interval(&snapshot)?;
             }
             let told = device.findings.judge(&snapshot, now - self.started);
-            told.iter().try_for_each(|finding| printer.finding(finding))?;
+            for finding in &told {
+                self.feed.send(json::FINDING, Timestamp::now(), finding);
+                printer.finding(finding)?;
+            }
+            intervals.push(snapshot);
         }
+        self.notifier.status(|| status(&self.devices, &intervals));
+        self.feed.report(intervals);
         Ok(())
     }
 
     /// The counts of all devices, as `read` has them.
-    fn all_counts(&self, read: impl Fn(&Kernel, u32) -> Result<Counts>) -> Result<Vec<Counts>> {
+    pub(super) fn all_counts(&self, read: impl Fn(&Kernel, u32) -> Result<Counts>) -> Result<Vec<Counts>> {
         self.devices.iter().map(|device| read(&self.kernel, device.device.index)).collect()
     }
 
     /// Detaches, reads what is left, and sums up.
     async fn finish(&mut self, printer: &mut Printer) -> Result<()> {
         let ended = Instant::now();
+        self.notifier.stopping();
         super::detach(self.devices.iter_mut().filter_map(|device| device.attachment.take()).collect());
         self.drops.stop();
         let seconds = (self.before + self.started.elapsed()).as_secs_f64();
@@ -248,6 +268,22 @@ impl Session {
     }
 }
 
+/// Tells of an event those who listen, and prints it if that was asked for.
+fn tell(printer: &mut Printer, is_printed: bool, feed: &Feed, at: Timestamp, body: &json::Event<'_>) -> Result<()> {
+    feed.send(json::EVENT, at, body);
+    if is_printed { printer.record_at(json::EVENT, at, body) } else { Ok(()) }
+}
+
+/// How it goes, in a line.
+fn status(devices: &[Watched], intervals: &[Snapshot]) -> String {
+    let one = |(device, snapshot): (&Watched, &Snapshot)| {
+        let findings = device.findings.active().len();
+        let (vnis, peers) = (snapshot.vnis.len(), snapshot.peers.len());
+        format!("{}: {vnis} VNIs, {peers} peers, {findings} findings", device.device.name)
+    };
+    devices.iter().zip(intervals).map(one).collect::<Vec<_>>().join("; ")
+}
+
 /// Packets that all devices have seen.
 fn seen(all: &[Counts]) -> u64 {
     all.iter().flat_map(|counts| counts.totals.classes.as_flattened()).sum()
@@ -281,6 +317,6 @@ fn resolve(kernel: &Kernel, tunnels: &mut HashMap<u16, Tunnel>, slot: u16) -> Op
 }
 
 /// When the machine was booted, by the two clocks as they stand now.
-fn boot_time() -> Timestamp {
+pub(super) fn boot_time() -> Timestamp {
     Timestamp::now() - clock::since_boot()
 }

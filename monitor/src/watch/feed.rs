@@ -1,0 +1,207 @@
+//! What the run gives to the server: answers to questions, and events as they come.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use jiff::{SignedDuration, Timestamp};
+use monitor_common::event::Any;
+use monitor_common::tunnel::Tunnel;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::session::{Session, boot_time};
+use super::watched::Watched;
+use crate::bpf::Kernel;
+use crate::counts::Counts;
+use crate::export::json::{self, Record};
+use crate::export::metrics::{DeviceMoment, Moment, Process, Room};
+use crate::findings::Finding;
+use crate::serve::desk::{Counter, Health, Line, Question};
+use crate::snapshot::Snapshot;
+
+/// Events that are kept for those who ask later.
+const KEPT: usize = 1024;
+/// Scrapes share a moment so long.
+const GOOD: Duration = Duration::from_millis(500);
+
+/// The run's side of the desk; without a server it does nothing.
+pub(super) struct Feed {
+    counter: Option<Counter>,
+    pub(super) has_peer_buckets: bool,
+    began: Timestamp,
+    events: VecDeque<Kept>,
+    moment: Option<(Instant, Arc<Moment>)>,
+    intervals: Vec<Arc<Snapshot>>,
+}
+
+/// An event that is kept: as it came, or as a record when it takes more than names to make one.
+enum Kept {
+    Raw(Any, Option<Tunnel>),
+    Record(Arc<str>),
+}
+
+impl Feed {
+    pub(super) fn new(counter: Option<Counter>, has_peer_buckets: bool) -> Self {
+        let began = Timestamp::now();
+        Self { counter, has_peer_buckets, began, events: VecDeque::new(), moment: None, intervals: Vec::new() }
+    }
+
+    /// The next question; without a server there is none, ever.
+    pub(super) async fn question(&mut self) -> Question {
+        if let Some(question) = match &mut self.counter {
+            Some(counter) => counter.questions.recv().await,
+            None => None,
+        } {
+            return question;
+        }
+        self.counter = None;
+        std::future::pending().await
+    }
+
+    /// Whether somebody listens to events as they come.
+    pub(super) fn has_listeners(&self) -> bool {
+        self.counter.as_ref().is_some_and(|counter| counter.events.receiver_count() != 0)
+    }
+
+    /// Keeps an event for those who ask later.
+    pub(super) fn keep(&mut self, event: &Any, tunnel: Option<&Tunnel>) {
+        self.push(Kept::Raw(*event, tunnel.copied()));
+    }
+
+    /// Keeps a record, in place of its event.
+    pub(super) fn keep_record<T: Serialize>(&mut self, at: Timestamp, body: T) {
+        if self.counter.is_some()
+            && let Some(record) = record(json::EVENT, at, body)
+        {
+            self.push(Kept::Record(record));
+        }
+    }
+
+    fn push(&mut self, kept: Kept) {
+        if self.counter.is_none() {
+            return;
+        }
+        if self.events.len() == KEPT {
+            self.events.pop_front();
+        }
+        self.events.push_back(kept);
+    }
+
+    /// Sends a record to all who listen.
+    pub(super) fn send<T: Serialize>(&self, schema: &'static str, at: Timestamp, body: T) {
+        if let Some(counter) = self.counter.as_ref().filter(|_| self.has_listeners())
+            && let Some(record) = record(schema, at, body)
+        {
+            // They may have gone meanwhile.
+            let _ = counter.events.send(Line { schema, record });
+        }
+    }
+
+    /// Takes the intervals that were just reported.
+    pub(super) fn report(&mut self, intervals: Vec<Snapshot>) {
+        if self.counter.is_some() {
+            self.intervals = intervals.into_iter().map(Arc::new).collect();
+        }
+    }
+}
+
+fn record<T: Serialize>(schema: &str, at: Timestamp, body: T) -> Option<Arc<str>> {
+    let record = Record { schema, ts: format!("{at:.9}"), body };
+    serde_json::to_string(&record).ok().map(Into::into)
+}
+
+impl Session {
+    /// Answers, unless nobody waits any more.
+    pub(super) fn answer(&mut self, question: Question) -> Result<()> {
+        match question {
+            Question::Moment(answer) => drop(answer.send(self.moment()?)),
+            Question::Intervals(answer) => drop(answer.send(self.feed.intervals.clone())),
+            Question::Summaries(answer) => drop(answer.send(self.summaries()?)),
+            Question::Events(answer) => drop(answer.send(self.records())),
+            Question::Health(answer) => drop(answer.send(self.health())),
+        }
+        Ok(())
+    }
+
+    /// The kept events as records, with the names as they are now; without those of a device that is watched no more.
+    fn records(&self) -> Vec<Arc<str>> {
+        let (boot, names) = (boot_time(), self.names.current());
+        let one = |kept: &Kept| match kept {
+            Kept::Record(record) => Some(record.clone()),
+            Kept::Raw(event, tunnel) => {
+                let head = event.head();
+                let device = self.devices.iter().find(|device| device.device.index == head.device)?;
+                let at = boot + SignedDuration::from_nanos(head.at_ns.cast_signed());
+                record(json::EVENT, at, json::Event::new(event, &device.device.name, tunnel.as_ref(), &names))
+            }
+        };
+        self.feed.events.iter().filter_map(one).collect()
+    }
+
+    fn health(&self) -> Health {
+        let devices = self.devices.iter().map(|device| (device.device.name.clone(), device.attachment.is_some()));
+        Health { devices: devices.collect(), age: self.started.elapsed(), names: self.names.current() }
+    }
+
+    /// The whole run until now, of each device.
+    fn summaries(&mut self) -> Result<Vec<(Snapshot, Vec<Finding>)>> {
+        let all = self.all_counts(Kernel::counts_with_histograms)?;
+        let (now, seconds) = (Instant::now(), (self.before + self.started.elapsed()).as_secs_f64());
+        let (names, overhead) = (self.names.current(), Some(self.meter.so_far()));
+        let one = |(device, counts): (&mut Watched, Counts)| {
+            let counts = counts.settled();
+            device.aggregate.update(&counts);
+            let snapshot = device.aggregate.so_far(&counts, &device.consumed, seconds);
+            let blind_seconds = Some(device.blind.whole(now).as_secs_f64());
+            (Snapshot { overhead, blind_seconds, ..snapshot }.named(&names), device.findings.all())
+        };
+        Ok(self.devices.iter_mut().zip(all).map(one).collect())
+    }
+
+    /// Everything that is exported, as of now or of a moment ago.
+    fn moment(&mut self) -> Result<Arc<Moment>> {
+        let now = Instant::now();
+        if let Some((at, moment)) = &self.feed.moment
+            && now - *at < GOOD
+        {
+            return Ok(moment.clone());
+        }
+        let all = self.all_counts(Kernel::counts_with_histograms)?;
+        let names = self.names.current();
+        let room = Room {
+            tunnels: all.iter().map(|counts| counts.tunnels.len()).sum(),
+            tunnels_max: self.kernel.sizes.tunnels as usize,
+            flows_max: self.kernel.sizes.buckets as usize * 2,
+        };
+        let seconds = (self.before + self.started.elapsed()).as_secs_f64();
+        let overhead = Some(self.meter.so_far());
+        let mut devices = Vec::new();
+        for (device, counts) in self.devices.iter_mut().zip(all) {
+            let counts = counts.settled();
+            device.aggregate.update(&counts);
+            let mut exposed = device.aggregate.exposed(&counts, &device.consumed, seconds);
+            exposed.snapshot = Snapshot { overhead, ..exposed.snapshot }.named(&names);
+            devices.push(DeviceMoment {
+                exposed,
+                hooks: device.attachment.as_ref().map(|attachment| [attachment.ingress, attachment.egress]),
+                blind_seconds: device.blind.whole(now).as_secs_f64(),
+                active: device.findings.active(),
+                raised: device.findings.raised(),
+            });
+        }
+        let moment = Arc::new(Moment {
+            started: self.feed.began,
+            devices,
+            names,
+            process: Process::now(),
+            room,
+            offset: boot_time(),
+            gather_seconds: now.elapsed().as_secs_f64(),
+            has_peer_buckets: self.feed.has_peer_buckets,
+        });
+        self.feed.moment = Some((now, moment.clone()));
+        Ok(moment)
+    }
+}
