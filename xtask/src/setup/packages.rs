@@ -61,6 +61,9 @@ pub(super) const TESTS: &[Package] = &[
     Package::program("procps", "ps"),
     Package::program("clang", "clang"),
     Package::program("bpftool", "bpftool"),
+    Package::program("prometheus", "prometheus"),
+    Package::program("curl", "curl"),
+    Package::program("openssl", "openssl"),
 ];
 
 /// What booting other kernels uses.
