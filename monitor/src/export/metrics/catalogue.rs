@@ -145,7 +145,9 @@ catalogue! {
         VNI_INFO = Gauge "tunmon_vni_info" ["vni", "network", "kind", "source"]
             "1 for each virtual network that was seen and has a name.";
         PEER_INFO = Gauge "tunmon_peer_info" ["peer", "peer_node", "chassis", "source"]
-            "1 for each end of a tunnel, here and there, that was seen and has a name.";
+            "1 for each peer that was seen and has a name.";
+        LOCAL_INFO = Gauge "tunmon_local_info" ["local", "node"]
+            "1 for each end of a tunnel on this node, with the node's name.";
         OVS_TUNNEL_UP = Gauge "tunmon_ovs_tunnel_up" ["interface", "peer", "peer_node"]
             "Whether this node's switch says that its tunnel's interface is up.";
         OVS_BFD_UP = Gauge "tunmon_ovs_bfd_up" ["interface", "peer", "peer_node"]

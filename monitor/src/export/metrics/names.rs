@@ -20,7 +20,10 @@ pub(super) fn fill(families: &mut Families, names: &Inventory, moment: &Moment) 
     }
     let peers = snapshots().flat_map(|snapshot| snapshot.peers.iter().map(|row| row.peer));
     let here = moment.devices.iter().flat_map(|device| device.exposed.shares.iter().map(|share| share.local));
-    for end in peers.chain(here).collect::<BTreeSet<IpAddr>>() {
+    for end in here.collect::<BTreeSet<IpAddr>>() {
+        families.number(&LOCAL_INFO, [end.into(), names.node_name(end).into()], 1.0);
+    }
+    for end in peers.collect::<BTreeSet<IpAddr>>() {
         if let Some((node, kind)) = names.node(end) {
             let words = [end.into(), node.name.as_ref().into(), node.chassis.as_ref().into(), kind.name().into()];
             families.number(&PEER_INFO, words, 1.0);
