@@ -106,8 +106,9 @@ impl Tunmon {
         let mut words = wrapper.split_whitespace().chain([program]);
         let mut command = namespace.command(words.next().context("no program")?);
         command.args(words).args(["--iface", device, "-o", "json"]).args(arguments.split_whitespace());
-        // As a service would set it: any number of runs on one machine, and none needs the port.
-        command.env("TUNMON_NO_LISTEN", "true");
+        if !arguments.contains("listen") {
+            command.arg("--no-listen");
+        }
         let from = SystemTime::now();
         let mut process = Process::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr))?;
         let lines = read_lines(process.take_stdout().context("standard output was piped above")?);

@@ -13,8 +13,8 @@ use crate::findings::Finding;
 use crate::inventory::Inventory;
 use crate::snapshot::Snapshot;
 
-/// Questions that wait at most; more are turned away.
-const WAITING: usize = 32;
+/// Questions that wait at most: more than there are connections.
+const WAITING: usize = 128;
 /// Events that a stream may be behind.
 const BEHIND: usize = 1024;
 /// A run that has not answered by then does not work.

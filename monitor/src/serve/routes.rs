@@ -20,12 +20,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::ParsedCertificate;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::auth::Doorkeeper;
 use super::config::{Rules, Web};
-use super::desk::{Desk, Question};
+use super::desk::{Desk, PATIENCE, Question};
 use super::{api, landing, stream};
 use crate::export::metrics::{families, negotiate};
 
@@ -111,7 +112,7 @@ impl Server {
     }
 
     async fn metrics(&self, request: &Request<Incoming>) -> Response<Body> {
-        let Ok(_turn) = self.scrapes.try_acquire() else {
+        let Ok(Ok(_turn)) = timeout(PATIENCE, self.scrapes.acquire()).await else {
             return busy("too many scrapes at a time\n");
         };
         let Some(moment) = self.desk.ask(Question::Moment).await else { return unanswered() };

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::unfold;
+use futures_util::StreamExt as _;
+use futures_util::future::ready;
+use futures_util::stream::{once, unfold};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
@@ -63,6 +65,9 @@ fn stream(server: &Server, is_head: bool) -> Response<Body> {
         };
         Some((Ok::<_, Infallible>(Frame::data(Bytes::from(text))), (events, permit)))
     });
+    // What is said at once brings the client its headers, which would wait for the first event else.
+    let greeting = once(ready(Ok(Frame::data(Bytes::from_static(b": from now on\n\n")))));
+    let chunks = greeting.chain(chunks);
     let mut response =
         if is_head { body("") } else { Response::new(BodyExt::boxed(StreamBody::new(Box::pin(chunks)))) };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

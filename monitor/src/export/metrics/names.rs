@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Moment;
-use super::catalogue::{OVS_BFD_UP, OVS_TUNNEL_UP, PEER_INFO, SOURCE_ENTRIES, SOURCE_SYNC, SOURCE_UP, VNI_INFO};
+use super::catalogue::{
+    LOCAL_INFO, OVS_BFD_UP, OVS_TUNNEL_UP, PEER_INFO, SOURCE_ENTRIES, SOURCE_SYNC, SOURCE_UP, VNI_INFO,
+};
 use super::family::Families;
 use crate::inventory::{Inventory, State};
 
