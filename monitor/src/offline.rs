@@ -13,19 +13,21 @@ use monitor_common::heap::HeapTables;
 use monitor_common::tunnel::Tunnel;
 
 use crate::aggregate::{Aggregate, Limits};
-use crate::cli::{Common, Read};
+use crate::cli::{Cli, Read};
 use crate::counts::{ByKind, Counts};
 use crate::export::{json, packet};
 use crate::failure::Failure;
 use crate::findings::Findings;
 use crate::inventory::Inventory;
+use crate::names;
 use crate::output::Printer;
 use crate::read::{self, DEVICE, Item, Options, Reading};
 
 const ADVICE: &str = "it has to be a pcap or pcapng file of Ethernet frames, such as tcpdump -w makes";
 
 /// Reads the capture that the command line names.
-pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
+pub(crate) fn read(command: &Read, cli: &Cli) -> Result<()> {
+    let common = &cli.common;
     let mut printer = Printer::new(common.output);
     let name = command.file.file_name().map_or_else(|| "capture".into(), |name| name.to_string_lossy());
     let limits = Limits { max_vnis: common.max_vnis as usize, max_peers: common.max_peers as usize };
@@ -36,7 +38,7 @@ pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
         name: &name,
         is_printing_events: common.events,
         is_here: !command.local.is_empty(),
-        names: Arc::default(),
+        names: names::of_file(cli.names.file.as_deref())?,
     };
     let options = Options {
         file: if command.file == Path::new("-") { "/dev/stdin".into() } else { command.file.clone() },
