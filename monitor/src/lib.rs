@@ -32,6 +32,7 @@ mod probe;
 pub mod read;
 pub mod snapshot;
 mod sniff;
+mod strangers;
 mod ui;
 mod watch;
 

@@ -22,6 +22,7 @@ use crate::inventory::Inventory;
 use crate::names;
 use crate::output::Printer;
 use crate::read::{self, DEVICE, Item, Options, Reading};
+use crate::strangers::Tracker;
 
 const ADVICE: &str = "it has to be a pcap or pcapng file of Ethernet frames, such as tcpdump -w makes";
 
@@ -108,6 +109,8 @@ impl Analysis<'_> {
         self.aggregate.is_now(reading.last_ns.unwrap_or_default());
         let mut snapshot = self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9).named(&self.names);
         snapshot.evidence.is_here = self.is_here;
+        // A capture is over: what the file does not say now, it will not say later.
+        Tracker::default().judge(&mut snapshot, Duration::ZERO, Duration::ZERO, Timestamp::now());
         let mut findings = Findings::default();
         for finding in findings.judge(&snapshot, Duration::ZERO) {
             printer.record(json::FINDING, &finding)?;
