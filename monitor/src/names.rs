@@ -7,6 +7,7 @@
 //! down keeps what it said, and says since when. What it takes in is bounded by itself.
 
 mod file;
+mod kubernetes;
 
 use std::future::Future;
 use std::path::Path;
@@ -32,7 +33,13 @@ impl Plan {
     ///
     /// A file that cannot be read, or says something wrong.
     pub(crate) fn open(options: &NameOptions) -> Result<Self> {
-        let sources = [options.file.as_deref().map(file::open).transpose()?];
+        // Whoever needs TLS uses this provider; one that is there already is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let sources = [
+            options.file.as_deref().map(file::open).transpose()?,
+            // One line a source.
+            kubernetes::open(&options.kubernetes)?,
+        ];
         Ok(Self(sources.into_iter().flatten().collect()))
     }
 }
