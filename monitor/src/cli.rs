@@ -110,7 +110,7 @@ pub struct ServeOptions {
 #[command(next_help_heading = "Names")]
 pub struct NameOptions {
     /// File with names of nodes and networks, as YAML, JSON or lines as in /etc/hosts; it is read anew when it changes.
-    #[arg(long = "names", env = "TUNMON_NAMES", value_name = "FILE", global = true)]
+    #[arg(id = "names", long, env = "TUNMON_NAMES", value_name = "FILE", global = true)]
     pub file: Option<PathBuf>,
     /// Database of this node's switch; auto = its socket where it usually is, if it is there; off = none.
     #[arg(long, env = "TUNMON_OVS_DB", value_name = "REMOTE", default_value = "auto", global = true)]

@@ -16,8 +16,10 @@ mod path_mtu;
 mod port_closed;
 mod reassembly;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod underlay_loop;
+mod unknown_network;
+mod unknown_peer;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -30,7 +32,7 @@ use crate::inventory::{Inventory, Name};
 use crate::snapshot::Snapshot;
 
 /// All rules, by code.
-pub const RULES: [&Rule; 12] = [
+pub const RULES: [&Rule; 14] = [
     &black_hole::RULE,
     &path_mtu::RULE,
     &mss::RULE,
@@ -42,6 +44,8 @@ pub const RULES: [&Rule; 12] = [
     &reassembly::RULE,
     &port_closed::RULE,
     &filtered::RULE,
+    &unknown_peer::RULE,
+    &unknown_network::RULE,
     &underlay_loop::RULE,
 ];
 

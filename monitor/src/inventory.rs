@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use name::Name;
 pub use state::{Kind, Source, State};
@@ -59,7 +59,7 @@ pub struct Network {
 }
 
 /// What a virtual network is to OVN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkKind {
     /// A logical switch.
@@ -200,17 +200,28 @@ impl Inventory {
 
     /// Whether an address is of no node, by a source that knows all of them and is there; `None` when there is no such.
     pub fn is_unknown_node(&self, address: IpAddr) -> Option<bool> {
-        self.judges(|facts| facts.has_all_nodes).then(|| !self.nodes.contains_key(&address))
+        self.judge_of_nodes().map(|_| !self.nodes.contains_key(&address))
     }
 
     /// Whether a VNI is of no network, in the same way.
     pub fn is_unknown_network(&self, vni: u32) -> Option<bool> {
-        self.judges(|facts| facts.has_all_networks).then(|| !self.networks.contains_key(&vni))
+        self.judge_of_networks().map(|_| !self.networks.contains_key(&vni))
     }
 
-    fn judges(&self, has_all: impl Fn(&Facts) -> bool) -> bool {
-        let is_up = |kind: &Kind| self.sources.get(kind).is_some_and(|source| source.state == State::Up);
-        self.told.iter().any(|(kind, facts)| has_all(facts) && is_up(kind))
+    /// The source that knows all nodes and is there, if there is one.
+    pub fn judge_of_nodes(&self) -> Option<&Source> {
+        self.judge(|facts| facts.has_all_nodes)
+    }
+
+    /// The source that knows all networks and is there, if there is one.
+    pub fn judge_of_networks(&self) -> Option<&Source> {
+        self.judge(|facts| facts.has_all_networks)
+    }
+
+    fn judge(&self, has_all: impl Fn(&Facts) -> bool) -> Option<&Source> {
+        let judges =
+            self.told.iter().filter(|(_, facts)| has_all(facts)).filter_map(|(kind, _)| self.sources.get(kind));
+        judges.filter(|source| source.state == State::Up).min_by_key(|source| source.kind)
     }
 
     fn merge(&mut self) {

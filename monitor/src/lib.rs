@@ -33,6 +33,7 @@ pub mod read;
 mod serve;
 pub mod snapshot;
 mod sniff;
+mod strangers;
 mod ui;
 mod watch;
 
@@ -46,7 +47,7 @@ use cli::{Cli, Command};
 pub fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         None => watch::devices(cli),
-        Some(Command::Read(read)) => offline::read(read, &cli.common),
+        Some(Command::Read(read)) => offline::read(read, cli),
         Some(Command::Detach) => detach::run(cli),
         Some(Command::Explain { code }) => explain::run(code.as_deref()),
         Some(Command::Mtu { peer }) => watch::mtu(cli, peer.as_deref()),

@@ -4,7 +4,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Begins logging what `filter` lets through.
 pub fn init(filter: &str) {
-    let filter = EnvFilter::new(filter);
+    // It logs what a server has sent, whatever that is; we tell its errors ourselves. Whoever names it, has asked for it.
+    let quiet = if filter.contains("kube") { "" } else { ",kube_client=off,kube_runtime=off" };
+    let filter = EnvFilter::new(format!("{filter}{quiet}"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }
 

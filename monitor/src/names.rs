@@ -6,7 +6,11 @@
 //! Nobody who counts or reports waits for a source: they take the newest [`Inventory`] that is there. A source that is
 //! down keeps what it said, and says since when. What it takes in is bounded by itself.
 
+mod file;
+mod kubernetes;
+
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -28,10 +32,27 @@ impl Plan {
     /// # Errors
     ///
     /// A file that cannot be read, or says something wrong.
-    #[expect(clippy::unnecessary_wraps, reason = "sources read files")]
-    pub(crate) fn open(_options: &NameOptions) -> Result<Self> {
-        Ok(Self(Vec::new()))
+    pub(crate) fn open(options: &NameOptions) -> Result<Self> {
+        // Whoever needs TLS uses this provider; one that is there already is the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let sources = [
+            options.file.as_deref().map(file::open).transpose()?,
+            // One line a source.
+            kubernetes::open(&options.kubernetes)?,
+        ];
+        Ok(Self(sources.into_iter().flatten().collect()))
     }
+}
+
+/// The names in a file alone, as it is now.
+pub(crate) fn of_file(path: Option<&Path>) -> Result<Arc<Inventory>> {
+    let mut inventory = Inventory::default();
+    if let Some(path) = path {
+        let (source, facts) = file::once(path)?;
+        inventory.tell(source.kind, facts);
+        inventory.is(source);
+    }
+    Ok(Arc::new(inventory))
 }
 
 /// The newest names, kept new in the background until this is dropped.

@@ -13,19 +13,22 @@ use monitor_common::heap::HeapTables;
 use monitor_common::tunnel::Tunnel;
 
 use crate::aggregate::Aggregate;
-use crate::cli::{Common, Read};
+use crate::cli::{Cli, Read};
 use crate::counts::{ByKind, Counts};
 use crate::export::{json, packet};
 use crate::failure::Failure;
 use crate::findings::Findings;
 use crate::inventory::Inventory;
+use crate::names;
 use crate::output::Printer;
 use crate::read::{self, DEVICE, Item, Options, Reading};
+use crate::strangers::Tracker;
 
 const ADVICE: &str = "it has to be a pcap or pcapng file of Ethernet frames, such as tcpdump -w makes";
 
 /// Reads the capture that the command line names.
-pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
+pub(crate) fn read(command: &Read, cli: &Cli) -> Result<()> {
+    let common = &cli.common;
     let mut printer = Printer::new(common.output);
     let name = command.file.file_name().map_or_else(|| "capture".into(), |name| name.to_string_lossy());
     let limits = common.limits();
@@ -36,7 +39,7 @@ pub(crate) fn read(command: &Read, common: &Common) -> Result<()> {
         name: &name,
         is_printing_events: common.events,
         is_here: !command.local.is_empty(),
-        names: Arc::default(),
+        names: names::of_file(cli.names.file.as_deref())?,
     };
     let options = Options {
         file: if command.file == Path::new("-") { "/dev/stdin".into() } else { command.file.clone() },
@@ -106,6 +109,8 @@ impl Analysis<'_> {
         self.aggregate.is_now(reading.last_ns.unwrap_or_default());
         let mut snapshot = self.aggregate.whole(&counts, &self.consumed, span as f64 / 1e9).named(&self.names);
         snapshot.evidence.is_here = self.is_here;
+        // A capture is over: what the file does not say now, it will not say later.
+        Tracker::default().judge(&mut snapshot, Duration::ZERO, Duration::ZERO, Timestamp::now());
         let mut findings = Findings::default();
         for finding in findings.judge(&snapshot, Duration::ZERO) {
             printer.record(json::FINDING, &finding)?;

@@ -10,6 +10,7 @@ mod host;
 mod path;
 mod rtt;
 mod sizes;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -29,6 +30,7 @@ pub use host::Host;
 pub use path::{Path, PathRoute};
 pub use rtt::{Buckets, Distribution, Rtt};
 pub use sizes::{DfClear, Parts, Share, Sizes};
+pub use strangers::{Judge, Stranger, Strangers};
 
 /// One device over some time.
 #[derive(Clone, Debug, Serialize)]

@@ -4,14 +4,18 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::aggregate::{Aggregate, Limits};
 use crate::counts::{ByKind, Counts};
-use crate::snapshot::{Datagrams, Hole, IcmpErrors, Path, Peer, Pieces, Snapshot, Tunnel, Way};
+use crate::inventory::{Kind, Name};
+use crate::snapshot::{
+    Datagrams, DfClear, Fragments, Hole, IcmpErrors, Judge, Path, Peer, Pieces, Sizes, Snapshot, Traffic, Tunnel, Vni,
+    Way,
+};
 
 pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 pub(super) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2));
 pub(super) const ROUTER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 254));
 
 /// One tunnel with traffic and nothing else.
-pub(super) fn healthy() -> Snapshot {
+pub(crate) fn healthy() -> Snapshot {
     let limits = Limits { max_vnis: 8, max_peers: 8, idle_ns: u64::MAX };
     let mut snapshot = Aggregate::new("eth0", 1500, limits).interval(&Counts::default(), &ByKind::default(), 1.0);
     let way = Way { packets: 100, outer_length_max_bytes: 1442, inner_length_max_bytes: 1392, ..Way::default() };
@@ -28,9 +32,28 @@ pub(super) fn fragments(count: u64) -> Snapshot {
 }
 
 /// The peer, with such a way to it.
-pub(super) fn peer(path: Path) -> Peer {
+pub(crate) fn peer(path: Path) -> Peer {
     let limits = Limits { max_vnis: 8, max_peers: 8, idle_ns: u64::MAX };
     Peer { path, ..Aggregate::new("eth0", 1500, limits).unseen(PEER) }
+}
+
+/// A network of which packets are received.
+pub(crate) fn received(vni: u32) -> Vni {
+    let traffic = Traffic { rx_packets: 3, ..Traffic::default() };
+    Vni {
+        vni,
+        network: None,
+        traffic,
+        df_clear: DfClear::default(),
+        sizes: Sizes::default(),
+        fragments: Fragments::default(),
+        rtt: Vec::new(),
+    }
+}
+
+/// A source that knows all.
+pub(super) fn judge() -> Judge {
+    Judge { source: Kind::OvnSb, from: Name::new("tcp:db"), entries: 7, age_seconds: Some(3) }
 }
 
 /// Data to the peer that was never sent again, of which nothing is known.

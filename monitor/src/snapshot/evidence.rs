@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{Datagrams, Flow, Host, Pieces};
+use super::{Datagrams, Flow, Host, Pieces, Strangers};
 
 /// Facts of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +34,10 @@ pub struct Evidence {
     pub drops: Vec<Drops>,
     /// What the host's own counters say; of a capture there is none.
     pub host: Option<Host>,
+    /// Who sends and is no node.
+    pub unknown_peers: Strangers<IpAddr>,
+    /// VNIs that are of no network.
+    pub unknown_networks: Strangers<u32>,
 }
 
 impl Evidence {

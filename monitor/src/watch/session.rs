@@ -31,6 +31,7 @@ use crate::names::Names;
 use crate::output::Printer;
 use crate::snapshot::Snapshot;
 use crate::sniff::Sniffer;
+use crate::strangers;
 
 /// Everything that one run holds.
 pub(super) struct Session {
@@ -201,11 +202,13 @@ impl Session {
             (snapshot.evidence.host, snapshot.evidence.is_here) = (Some(host), true);
             snapshot.evidence.is_merged = device.attachment.as_ref().is_some_and(Attachment::is_merged);
             let blind_seconds = Some(device.blind.interval(now).as_secs_f64());
-            let snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot }.named(&names);
+            let mut snapshot = Snapshot { overhead: Some(overhead), blind_seconds, ..snapshot }.named(&names);
+            let age = now - self.started;
+            device.strangers.judge(&mut snapshot, strangers::GRACE, age, Timestamp::now());
             if is_told {
                 printer.interval(&snapshot)?;
             }
-            let told = device.findings.judge(&snapshot, now - self.started);
+            let told = device.findings.judge(&snapshot, age);
             for finding in &told {
                 self.feed.send(json::FINDING, Timestamp::now(), finding);
                 printer.finding(finding)?;

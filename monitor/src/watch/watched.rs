@@ -11,6 +11,7 @@ use crate::counts::{ByKind, Counts};
 use crate::device::{Device, Pattern};
 use crate::findings::Findings;
 use crate::netlink::Route;
+use crate::strangers::Tracker;
 use std::time::Duration;
 
 /// One device.
@@ -25,6 +26,8 @@ pub(super) struct Watched {
     pub(super) aggregate: Aggregate,
     /// Its findings.
     pub(super) findings: Findings,
+    /// Who sends and is unknown.
+    pub(super) strangers: Tracker,
     /// When its peers' routes were asked for.
     pub(super) paths: Paths,
     /// What became of its events.
@@ -46,6 +49,7 @@ impl Watched {
             device,
             aggregate,
             findings: Findings::default(),
+            strangers: Tracker::default(),
             paths: Paths::default(),
             consumed,
             blind,
