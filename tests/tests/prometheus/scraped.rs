@@ -108,7 +108,7 @@ fn check_packets(server: &Server<'_>, vni: u32, targets: &[String; 2]) {
 }
 
 fn check_exemplars(server: &Server<'_>, series: &str) {
-    let now = server.value("time()").unwrap();
+    let now = server.value("vector(time())").unwrap();
     let [start, end] = [now - 120.0, now + 1.0].map(|at| at.to_string());
     let data = server.api("query_exemplars", &[("query", series), ("start", &start), ("end", &end)]);
     let exemplar = &data[0]["exemplars"][0];

@@ -101,7 +101,7 @@ impl<'a> Server<'a> {
     pub(super) fn query(&self, expression: &str) -> Vec<(Value, f64)> {
         let data = self.api("query", &[("query", expression)]);
         let rows = data["result"].as_array().unwrap().iter();
-        rows.map(|row| (row["metric"].clone(), number(&row["value"][1]))).collect()
+        rows.map(|row| (row["metric"].clone(), number(expression, row))).collect()
     }
 
     /// The only row of an expression.
@@ -123,8 +123,9 @@ impl<'a> Server<'a> {
     }
 }
 
-fn number(value: &Value) -> f64 {
-    value.as_str().unwrap().parse().unwrap()
+fn number(expression: &str, row: &Value) -> f64 {
+    let value = row["value"][1].as_str().unwrap_or_else(|| panic!("{expression} is no number: {row}"));
+    value.parse().unwrap()
 }
 
 /// A file of the repository.
