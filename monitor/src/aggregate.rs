@@ -33,7 +33,6 @@ use datagrams::Datagrams;
 use distributions::Distributions;
 use drops::Drops;
 use evidence::{Before, Complaints, Errors};
-use exemplars::Exemplars;
 use handshakes::Handshakes;
 use holes::Holes;
 use inner_errors::InnerErrors;
@@ -74,7 +73,6 @@ pub struct Aggregate {
     now_ns: u64,
     interval_ns: u64,
     paths: Paths,
-    exemplars: Exemplars,
     shares: shares::Shares,
 }
 
@@ -99,7 +97,6 @@ impl Aggregate {
             now_ns: 0,
             interval_ns: 0,
             paths: Paths::default(),
-            exemplars: Exemplars::default(),
             shares: shares::Shares::new(limits),
         }
     }
@@ -143,9 +140,9 @@ impl Aggregate {
 
     fn sample(&mut self, sample: &event::Rtt, tunnel: &Tunnel) {
         let key = (sample.leg(), sample.method());
-        self.samples.record(Subject::Vni(tunnel.vni()), key, sample.rtt_ns);
-        self.samples.record(Subject::Peer(tunnel.peer().ip()), key, sample.rtt_ns);
-        self.exemplars.record(sample, tunnel, |subject| self.samples.knows(subject));
+        let exemplar = exemplars::exemplar(sample, tunnel);
+        self.samples.record(Subject::Vni(tunnel.vni()), key, sample.rtt_ns, &exemplar);
+        self.samples.record(Subject::Peer(exemplar.peer), key, sample.rtt_ns, &exemplar);
         self.holes.sample(sample, tunnel);
     }
 
@@ -164,7 +161,6 @@ impl Aggregate {
     pub fn update(&mut self, counts: &Counts) {
         for subject in self.sums.update(counts, self.now_ns) {
             self.samples.forget(subject);
-            self.exemplars.forget(subject);
         }
     }
 
@@ -247,7 +243,6 @@ impl Aggregate {
             snapshot,
             shares,
             other_shares,
-            exemplars: self.exemplars.all(),
             refused_vnis: self.sums.vnis.refused(),
             refused_peers: self.sums.peers.refused(),
             icmp_errors: self.errors[1].all(),

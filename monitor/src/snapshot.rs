@@ -24,7 +24,7 @@ use crate::inventory::{self, Inventory, Name};
 
 pub use datagrams::{Datagrams, Pieces};
 pub use evidence::{Drops, Evidence, Handshakes, Hole, IcmpErrors, Place, TooBig, Tunnel, Way};
-pub use exposed::{Exemplar, Exemplars, Exposed, TunnelTraffic};
+pub use exposed::{Exemplar, Exposed, TunnelTraffic};
 pub use flow::Flow;
 pub use host::Host;
 pub use path::{Path, PathRoute};

@@ -1,64 +1,43 @@
-//! One sample of each octave of each histogram, so that who sees a slow bucket finds a flow that was in it.
-
-use std::collections::HashMap;
+//! One sample of each octave of a histogram, so that who sees a slow bucket finds a flow that was in it.
 
 use monitor_common::event::Rtt;
-use monitor_common::rtt::{LEGS, METHODS};
 use monitor_common::tunnel::Tunnel;
 
-use super::samples::Subject;
 use crate::snapshot::{Exemplar, Flow};
 
 /// Octaves from 2^-20 s on: the first has all that is shorter, the last all of more than 2 s.
 const OCTAVES: usize = 23;
 
-type Slots = [Option<Exemplar>; OCTAVES];
-
 /// The newest sample of each octave.
 #[derive(Default)]
-pub(super) struct Exemplars(HashMap<(Subject, u8), Box<Slots>>);
+pub(super) struct Exemplars(Option<Box<[Option<Exemplar>; OCTAVES]>>);
 
 impl Exemplars {
-    /// Takes a sample, for those of its subjects that are told apart.
-    pub(super) fn record(&mut self, sample: &Rtt, tunnel: &Tunnel, is_known: impl Fn(Subject) -> bool) {
-        let exemplar = Exemplar {
-            at_ns: sample.head.at_ns,
-            seconds: super::rows::seconds(sample.rtt_ns as f64),
-            peer: tunnel.peer().ip(),
-            flow: Flow {
-                src: sample.source.ip(),
-                src_port: sample.source_port,
-                dst: sample.destination.ip(),
-                dst_port: sample.destination_port,
-                protocol: sample.protocol,
-            },
-        };
-        for subject in [Subject::Vni(tunnel.vni()), Subject::Peer(exemplar.peer)] {
-            if is_known(subject) {
-                let slots = self.0.entry((subject, sample.way)).or_insert_with(|| Box::new([None; OCTAVES]));
-                slots[octave(exemplar.seconds)] = Some(exemplar);
-            }
-        }
+    /// Takes a sample.
+    pub(super) fn record(&mut self, exemplar: &Exemplar) {
+        let slots = self.0.get_or_insert_with(|| Box::new([None; OCTAVES]));
+        slots[octave(exemplar.seconds)] = Some(*exemplar);
     }
 
-    /// Forgets those of a subject.
-    pub(super) fn forget(&mut self, subject: Subject) {
-        for way in 0..(LEGS * METHODS) as u8 {
-            self.0.remove(&(subject, way));
-        }
+    /// All of them, the quickest first.
+    pub(super) fn all(&self) -> Vec<Exemplar> {
+        self.0.iter().flat_map(|slots| slots.iter().flatten()).copied().collect()
     }
+}
 
-    /// Those of VNIs and of peers, by leg and method as the sample's `way` has them.
-    pub(super) fn all(&self) -> crate::snapshot::Exemplars {
-        let mut all = crate::snapshot::Exemplars::default();
-        for ((subject, way), slots) in &self.0 {
-            let exemplars = slots.iter().flatten().copied().collect();
-            match subject {
-                Subject::Vni(vni) => drop(all.vnis.insert((*vni, *way), exemplars)),
-                Subject::Peer(peer) => drop(all.peers.insert((*peer, *way), exemplars)),
-            }
-        }
-        all
+/// The exemplar that a sample is.
+pub(super) fn exemplar(sample: &Rtt, tunnel: &Tunnel) -> Exemplar {
+    Exemplar {
+        at_ns: sample.head.at_ns,
+        seconds: super::rows::seconds(sample.rtt_ns as f64),
+        peer: tunnel.peer().ip(),
+        flow: Flow {
+            src: sample.source.ip(),
+            src_port: sample.source_port,
+            dst: sample.destination.ip(),
+            dst_port: sample.destination_port,
+            protocol: sample.protocol,
+        },
     }
 }
 

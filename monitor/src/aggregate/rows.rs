@@ -87,12 +87,16 @@ impl Aggregate {
             (matches.count != 0).then(|| Rtt {
                 leg: leg.name(),
                 method: method.name(),
-                way: leg as u8 | (method as u8) << 1,
                 count: matches.count,
                 mean_seconds: seconds(matches.sum_ns as f64 / matches.count as f64),
                 sum_seconds: seconds(matches.sum_ns as f64),
                 distribution: view.samples.and_then(|span| self.samples.distribution(subject, (leg, method), span)),
                 histogram: view.distributions.and_then(|all| all.buckets(subject, (leg, method))),
+                exemplars: if view.samples.is_none() {
+                    self.samples.exemplars(subject, (leg, method))
+                } else {
+                    Vec::new()
+                },
             })
         };
         all.filter_map(row).collect()

@@ -9,8 +9,9 @@ use hdrhistogram::Histogram;
 use monitor_common::rtt::{LEGS, Leg, METHODS, Method, TICK_NS};
 
 use super::Limits;
+use super::exemplars::Exemplars;
 use super::sparse::Sparse;
-use crate::snapshot::Distribution;
+use crate::snapshot::{Distribution, Exemplar};
 
 /// Whose samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +45,7 @@ struct Recorder {
     interval: Sparse,
     /// Without those of the interval.
     whole: Sparse,
+    exemplars: Exemplars,
 }
 
 impl Samples {
@@ -54,7 +56,7 @@ impl Samples {
     }
 
     /// Takes a sample, unless its subject is one too many.
-    pub(super) fn record(&mut self, subject: Subject, (leg, method): (Leg, Method), rtt_ns: u64) {
+    pub(super) fn record(&mut self, subject: Subject, (leg, method): (Leg, Method), rtt_ns: u64, exemplar: &Exemplar) {
         let others = self.recorders.len() - self.vnis;
         let recorders = match self.recorders.entry(subject) {
             Entry::Occupied(recorders) => recorders.into_mut(),
@@ -72,12 +74,15 @@ impl Samples {
         };
         // A tick clock of 274 s keeps times within 32 bits.
         let ticks = self.scratch.get_mut().lowest_equivalent(rtt_ns / TICK_NS);
-        recorders[leg as usize][method as usize].interval.add(u32::try_from(ticks).unwrap_or(u32::MAX));
+        let recorder = &mut recorders[leg as usize][method as usize];
+        recorder.interval.add(u32::try_from(ticks).unwrap_or(u32::MAX));
+        recorder.exemplars.record(exemplar);
     }
 
-    /// Whether a subject is told apart.
-    pub(super) fn knows(&self, subject: Subject) -> bool {
-        self.recorders.contains_key(&subject)
+    /// Samples that stand for others.
+    pub(super) fn exemplars(&self, subject: Subject, (leg, method): (Leg, Method)) -> Vec<Exemplar> {
+        let recorders = self.recorders.get(&subject);
+        recorders.map_or_else(Vec::new, |recorders| recorders[leg as usize][method as usize].exemplars.all())
     }
 
     /// Forgets all samples of a subject; another one may have its place.
@@ -138,7 +143,18 @@ fn distribution(scratch: &mut Histogram<u32>, counts: &[(u32, u32)]) -> Distribu
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+    use crate::snapshot::Flow;
+
+    const ANY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const EXEMPLAR: Exemplar = Exemplar {
+        at_ns: 1,
+        seconds: 1e-3,
+        peer: ANY,
+        flow: Flow { src: ANY, src_port: 1, dst: ANY, dst_port: 2, protocol: 6 },
+    };
 
     #[test]
     fn samples_of_intervals_add_up_to_those_of_the_whole_run() {
@@ -146,8 +162,8 @@ mod tests {
         let (subject, key) = (Subject::Vni(7), (Leg::Remote, Method::Echo));
         for interval in 1..=2 {
             for at in 1..=1000 {
-                samples.record(subject, key, interval * at * 1000);
-                samples.record(Subject::Vni(8), key, 1);
+                samples.record(subject, key, interval * at * 1000, &EXEMPLAR);
+                samples.record(Subject::Vni(8), key, 1, &EXEMPLAR);
             }
             samples.end_interval();
             let distribution = samples.distribution(subject, key, Span::Interval).unwrap();
@@ -156,6 +172,7 @@ mod tests {
             assert!((distribution.p50_seconds - median).abs() < median / 500.0, "{distribution:?}");
             samples.next_interval();
         }
+        assert_eq!(samples.exemplars(subject, key), [EXEMPLAR], "one an octave");
         let whole = samples.distribution(subject, key, Span::Whole).unwrap();
         assert_eq!(whole.samples, 2000);
         assert!((whole.max_seconds - 2e-3).abs() < 4e-6 && (whole.min_seconds - 1e-6).abs() < 1e-7, "{whole:?}");

@@ -47,6 +47,7 @@ pub(crate) fn received(vni: u32) -> Vni {
         df_clear: DfClear::default(),
         sizes: Sizes::default(),
         fragments: Fragments::default(),
+        ways: Default::default(),
         rtt: Vec::new(),
     }
 }

@@ -14,8 +14,6 @@ pub struct Exposed {
     pub shares: Vec<TunnelTraffic>,
     /// Packets of all other tunnels.
     pub other_shares: Traffic,
-    /// Samples that stand for those in histograms.
-    pub exemplars: Exemplars,
     /// VNIs that have ever been without a row.
     pub refused_vnis: usize,
     /// Peers that have ever been without a row.
@@ -39,15 +37,6 @@ pub struct TunnelTraffic {
     pub peer: IpAddr,
     /// Its packets.
     pub traffic: Traffic,
-}
-
-/// Samples that stand for others, by whose they are and by their way: index of the leg, and twice that of the method.
-#[derive(Clone, Debug, Default)]
-pub struct Exemplars {
-    /// Those of virtual networks.
-    pub vnis: BTreeMap<(u32, u8), Vec<Exemplar>>,
-    /// Those of peers.
-    pub peers: BTreeMap<(IpAddr, u8), Vec<Exemplar>>,
 }
 
 /// A sample that stands for others.

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Exemplar;
+
 /// Round-trip times of one leg by one method. The count is complete; the rest comes from samples.
 #[derive(Clone, Debug, Serialize)]
 pub struct Rtt {
@@ -9,9 +11,6 @@ pub struct Rtt {
     pub leg: &'static str,
     /// `timestamp`, `handshake` or `echo`.
     pub method: &'static str,
-    /// Index of the leg, and twice that of the method.
-    #[serde(skip)]
-    pub way: u8,
     /// Number of matches.
     pub count: u64,
     /// Their mean.
@@ -25,6 +24,9 @@ pub struct Rtt {
     /// All matches of the whole run in the kernel's buckets; in a summary only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub histogram: Option<Buckets>,
+    /// Samples that stand for those in the histogram, the quickest first; where it is exported.
+    #[serde(skip)]
+    pub exemplars: Vec<Exemplar>,
 }
 
 /// Numbers of matches by time, on the boundaries of Prometheus's native histograms: the bucket of index i holds the times

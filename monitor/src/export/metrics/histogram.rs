@@ -29,7 +29,7 @@ impl Histogram {
     pub(super) fn new(
         buckets: &Buckets,
         sum: f64,
-        mut exemplars: Vec<Exemplar>,
+        exemplars: Vec<Exemplar>,
         bounds: impl Iterator<Item = i32>,
     ) -> Self {
         let mut native = buckets.buckets.clone();
@@ -38,7 +38,6 @@ impl Histogram {
         }
         let below = |index: i32| native.iter().take_while(|(own, _)| *own <= index).map(|(_, count)| count).sum();
         let classic = bounds.map(|power| (2f64.powi(power), below(power * AN_OCTAVE))).collect();
-        exemplars.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
         Self { count: native.iter().map(|(_, count)| count).sum(), sum, native, classic, exemplars }
     }
 

@@ -9,21 +9,21 @@ use super::family::{Families, Family, Sample, Value};
 use super::text::{at, exemplar_labels};
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct MetricFamily {
+struct MetricFamily {
     #[prost(string, optional, tag = "1")]
-    pub(super) name: Option<String>,
+    name: Option<String>,
     #[prost(string, optional, tag = "2")]
     help: Option<String>,
     #[prost(int32, optional, tag = "3")]
     kind: Option<i32>,
     #[prost(message, repeated, tag = "4")]
-    pub(super) metric: Vec<Metric>,
+    metric: Vec<Metric>,
     #[prost(string, optional, tag = "5")]
     unit: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Metric {
+struct Metric {
     #[prost(message, repeated, tag = "1")]
     label: Vec<LabelPair>,
     #[prost(message, optional, tag = "2")]
@@ -31,7 +31,7 @@ pub(super) struct Metric {
     #[prost(message, optional, tag = "3")]
     counter: Option<Number>,
     #[prost(message, optional, tag = "7")]
-    pub(super) histogram: Option<Histogram>,
+    histogram: Option<Histogram>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -50,31 +50,31 @@ struct Number {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Histogram {
+struct Histogram {
     #[prost(uint64, optional, tag = "1")]
-    pub(super) sample_count: Option<u64>,
+    sample_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
     sample_sum: Option<f64>,
     #[prost(message, repeated, tag = "3")]
-    pub(super) bucket: Vec<Bucket>,
+    bucket: Vec<Bucket>,
     #[prost(sint32, optional, tag = "5")]
-    pub(super) schema: Option<i32>,
+    schema: Option<i32>,
     #[prost(double, optional, tag = "6")]
     zero_threshold: Option<f64>,
     #[prost(uint64, optional, tag = "7")]
     zero_count: Option<u64>,
     #[prost(message, repeated, tag = "12")]
-    pub(super) positive_span: Vec<BucketSpan>,
+    positive_span: Vec<BucketSpan>,
     #[prost(sint64, repeated, tag = "13")]
-    pub(super) positive_delta: Vec<i64>,
+    positive_delta: Vec<i64>,
     #[prost(message, repeated, tag = "16")]
     exemplars: Vec<Exemplar>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Bucket {
+struct Bucket {
     #[prost(uint64, optional, tag = "1")]
-    pub(super) cumulative_count: Option<u64>,
+    cumulative_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
     upper_bound: Option<f64>,
     #[prost(message, optional, tag = "3")]
@@ -82,11 +82,11 @@ pub(super) struct Bucket {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct BucketSpan {
+struct BucketSpan {
     #[prost(sint32, optional, tag = "1")]
-    pub(super) offset: Option<i32>,
+    offset: Option<i32>,
     #[prost(uint32, optional, tag = "2")]
-    pub(super) length: Option<u32>,
+    length: Option<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -194,4 +194,44 @@ fn exemplar(own: &crate::snapshot::Exemplar, offset: Timestamp) -> Exemplar {
 
 fn pair(name: String, value: String) -> LabelPair {
     LabelPair { name: Some(name), value: Some(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::{PEER_RTT, RECEIVE_PACKETS};
+    use super::super::histogram::{CLASSIC, Histogram};
+    use super::*;
+    use crate::snapshot::Buckets;
+
+    #[test]
+    fn what_is_written_reads_back_with_the_buckets_that_were_counted() {
+        let mut families = Families::default();
+        families.count(&RECEIVE_PACKETS, ["eth0".into(), 7u32.into()], 1 << 40);
+        let buckets = Buckets { schema: 3, buckets: vec![(-80, 5), (-79, 2), (-8, 1)], longer: 3 };
+        let labels = ["eth0".into(), "".into(), "".into(), "remote".into(), "echo".into()];
+        families.histogram(&PEER_RTT, labels, Histogram::new(&buckets, 2.5, Vec::new(), CLASSIC));
+        let bytes = encode(&families, Timestamp::UNIX_EPOCH);
+        let mut bytes = bytes.as_slice();
+        let read: Vec<MetricFamily> =
+            (0..2).map(|_| MetricFamily::decode_length_delimited(&mut bytes).unwrap()).collect();
+        assert!(bytes.is_empty());
+        let [rtt, packets] = read.as_slice() else { panic!() };
+        assert_eq!(packets.metric[0].counter.as_ref().unwrap().value, Some((1u64 << 40) as f64));
+        let row = &rtt.metric[0];
+        assert_eq!(row.label.len(), 3, "empty labels are none");
+        let read = row.histogram.as_ref().unwrap();
+        assert_eq!((read.sample_count, read.schema), (Some(11), Some(3)));
+        let (mut index, mut count, mut found) = (0, 0, Vec::new());
+        let mut deltas = read.positive_delta.iter();
+        for span in &read.positive_span {
+            index += span.offset.unwrap();
+            for _ in 0..span.length.unwrap() {
+                count += deltas.next().unwrap();
+                found.push((index, count));
+                index += 1;
+            }
+        }
+        assert_eq!(found, [(-80, 5), (-79, 2), (-8, 1), (17, 3)]);
+        assert_eq!(read.bucket.last().unwrap().cumulative_count, Some(8));
+    }
 }

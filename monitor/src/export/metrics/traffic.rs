@@ -12,7 +12,7 @@ use super::family::{Families, Label};
 use super::histogram::{CLASSIC, Histogram};
 use super::{DeviceMoment, Moment};
 use crate::inventory::{Inventory, Name};
-use crate::snapshot::{Exemplar, Peer, Rtt, Traffic, Vni};
+use crate::snapshot::{Peer, Rtt, Traffic, Vni};
 
 /// Labels of one device.
 pub(super) struct Labels<'a> {
@@ -48,11 +48,11 @@ pub(super) fn fill(families: &mut Families, device: &DeviceMoment, labels: &Labe
     let exposed = &device.exposed;
     let snapshot = &exposed.snapshot;
     for row in &snapshot.vnis {
-        vni(families, row, device, labels);
+        vni(families, row, labels);
     }
     four(families, BY_VNI, &labels.with("other"), snapshot.other);
     for row in &snapshot.peers {
-        peer(families, row, device, labels);
+        peer(families, row, labels);
     }
     four(families, BY_PEER, &[labels.device.clone(), "other".into(), "".into()], snapshot.other_peers);
     for share in &exposed.shares {
@@ -71,7 +71,7 @@ pub(super) fn fill(families: &mut Families, device: &DeviceMoment, labels: &Labe
     }
 }
 
-fn vni(families: &mut Families, row: &Vni, device: &DeviceMoment, labels: &Labels<'_>) {
+fn vni(families: &mut Families, row: &Vni, labels: &Labels<'_>) {
     let own = labels.with(row.vni);
     four(families, BY_VNI, &own, row.traffic);
     let [rx, tx] = row.ways;
@@ -89,12 +89,11 @@ fn vni(families: &mut Families, row: &Vni, device: &DeviceMoment, labels: &Label
     }
     for rtt in &row.rtt {
         let ways = [device_label.clone(), vni.clone(), rtt.leg.into(), rtt.method.into()];
-        let exemplars = device.exposed.exemplars.vnis.get(&(row.vni, rtt.way));
-        histogram(families, &RTT, ways, rtt, exemplars, true);
+        histogram(families, &RTT, ways, rtt, true);
     }
 }
 
-fn peer(families: &mut Families, row: &Peer, device: &DeviceMoment, labels: &Labels<'_>) {
+fn peer(families: &mut Families, row: &Peer, labels: &Labels<'_>) {
     let own = labels.peer(row.peer);
     four(families, BY_PEER, &own, row.traffic);
     if let Some(mtu) = row.path.path_mtu_bytes {
@@ -109,8 +108,7 @@ fn peer(families: &mut Families, row: &Peer, device: &DeviceMoment, labels: &Lab
     for rtt in &row.rtt {
         let [device_label, peer, node] = own.clone();
         let ways = [device_label, peer, node, rtt.leg.into(), rtt.method.into()];
-        let exemplars = device.exposed.exemplars.peers.get(&(row.peer, rtt.way));
-        histogram(families, &PEER_RTT, ways, rtt, exemplars, labels.has_peer_buckets);
+        histogram(families, &PEER_RTT, ways, rtt, labels.has_peer_buckets);
     }
 }
 
@@ -119,13 +117,11 @@ fn histogram<const N: usize>(
     metric: &'static Metric,
     labels: [Label; N],
     rtt: &Rtt,
-    exemplars: Option<&Vec<Exemplar>>,
     has_buckets: bool,
 ) {
     let Some(buckets) = &rtt.histogram else { return };
     let bounds = CLASSIC.filter(|_| has_buckets);
-    let exemplars = exemplars.cloned().unwrap_or_default();
-    families.histogram(metric, labels, Histogram::new(buckets, rtt.sum_seconds, exemplars, bounds));
+    families.histogram(metric, labels, Histogram::new(buckets, rtt.sum_seconds, rtt.exemplars.clone(), bounds));
 }
 
 fn four<const N: usize>(families: &mut Families, metrics: Four, labels: &[Label; N], traffic: Traffic) {
