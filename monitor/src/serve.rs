@@ -13,7 +13,7 @@ mod routes;
 mod stream;
 mod tls;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::FromRawFd;
 use std::sync::Arc;
 use std::thread;
@@ -100,10 +100,8 @@ fn inherited() -> Result<Vec<TcpListener>> {
 
 fn bind(address: &str) -> Result<TcpListener, Failure> {
     let advice = "give --listen an address and a port, such as 127.0.0.1:16081, [::1]:16081 or :16081";
-    // As Go's tools do: without an address, all of them.
-    let full = if address.starts_with(':') { format!("[::]{address}") } else { address.to_owned() };
-    let parsed = full.parse::<SocketAddr>();
-    let parsed = parsed.map_err(|_| Failure::usage(format!("{address:?} is no address with a port"), advice))?;
+    let parsed = socket_address(address);
+    let parsed = parsed.ok_or_else(|| Failure::usage(format!("{address:?} is no address with a port"), advice))?;
     let listener = TcpListener::bind(parsed).map_err(|error| {
         let advice = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -119,6 +117,20 @@ fn bind(address: &str) -> Result<TcpListener, Failure> {
     })?;
     listener.set_nonblocking(true).map_err(|error| Failure::runtime(format!("{address}: {error}"), advice))?;
     Ok(listener)
+}
+
+/// An address with a port; without an address, all of them, as Go's tools have it. An IPv6 address may be without brackets,
+/// for such is what fills a template.
+fn socket_address(text: &str) -> Option<SocketAddr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    let (address, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok()?;
+    if address.is_empty() {
+        return Some((Ipv6Addr::UNSPECIFIED, port).into());
+    }
+    address.parse::<Ipv6Addr>().ok().map(|address| (address, port).into())
 }
 
 /// The server; it ends when this is dropped.
@@ -201,5 +213,26 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, server: Arc<Serve
         .await;
     if let Err(error) = served {
         tracing::debug!("HTTP: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_as_people_and_templates_write_them() {
+        for (text, address) in [
+            ("127.0.0.1:16081", Some("127.0.0.1:16081")),
+            ("[::1]:16081", Some("[::1]:16081")),
+            ("fd00::1:2:16081", Some("[fd00::1:2]:16081")),
+            (":16081", Some("[::]:16081")),
+            ("localhost:16081", None),
+            ("127.0.0.1", None),
+            ("127.0.0.1:x", None),
+            ("", None),
+        ] {
+            assert_eq!(socket_address(text), address.map(|address| address.parse().unwrap()), "{text}");
+        }
     }
 }
