@@ -5,6 +5,7 @@
 //! changes nothing; what it said before stays, and it is read again when it changes again.
 
 mod hosts;
+mod scalar;
 mod tree;
 
 use std::fmt;

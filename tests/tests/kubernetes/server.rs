@@ -208,7 +208,7 @@ fn answer(shared: &Shared, stream: &TcpStream, path: &str, mode: Mode) -> Result
             whole(stream, 200, &json!({"kind": "NodeList", "apiVersion": "v1", "metadata": metadata, "items": items}))
         }
         _ if is_watch => watch(shared, stream, number("resourceVersion").unwrap_or_default() as u64),
-        _ => {
+        Mode::Good | Mode::EndlessWatch(..) | Mode::Down => {
             let page =
                 shared.state().page(number("limit").unwrap_or(usize::MAX), number("continue").unwrap_or_default());
             whole(stream, 200, &page)

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::IpAddr;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::hosts::insert;
+use super::scalar::{Address, Text, Vni};
 use super::{MOST, Problem};
-use crate::inventory::{Facts, Name, Network, NetworkKind, Node};
+use crate::inventory::{Facts, Network, NetworkKind, Node};
 
 pub(super) fn json(text: &str) -> Result<Facts, Problem> {
     let tree: Result<Tree, _> = serde_json::from_str(text);
@@ -233,72 +233,4 @@ fn add<K: Ord + fmt::Display, V, E: Error>(rows: &mut BTreeMap<K, V>, key: K, va
         return Err(E::custom(format_args!("there are more than {MOST} of them")));
     }
     insert(rows, key, value).map_err(E::custom)
-}
-
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct Text(Name);
-
-impl TryFrom<String> for Text {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        super::name(&text).map(Self)
-    }
-}
-
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(try_from = "String")]
-struct Address(IpAddr);
-
-impl TryFrom<String> for Address {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        super::address(&text).map(Self)
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Vni(u32);
-
-impl fmt::Display for Vni {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl<'de> Deserialize<'de> for Vni {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Number)
-    }
-}
-
-/// A VNI; keys of JSON are text.
-struct Number;
-
-impl Visitor<'_> for Number {
-    type Value = Vni;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a VNI")
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Vni, E> {
-        super::vni(number).map(Vni).map_err(E::custom)
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Vni, E> {
-        self.visit_u64(u64::try_from(number).map_err(|_| E::custom(format_args!("{number} is no VNI")))?)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Vni, E> {
-        self.visit_u64(text.trim().parse().map_err(|_| E::custom(format_args!("{text:?} is no VNI")))?)
-    }
 }
