@@ -1,5 +1,9 @@
 //! The command line.
 
+mod names;
+mod probe;
+mod serve;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +14,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::aggregate::Limits;
 use crate::bpf::Ingress;
 use crate::demo::Fault;
+
+pub use names::NameOptions;
+pub use probe::{Method, Probe};
+pub use serve::ServeOptions;
 
 /// What `--help` says at its end.
 const MORE: &str = "\
@@ -76,61 +84,6 @@ pub struct Cli {
     /// Options of output and bounds.
     #[command(flatten)]
     pub common: Common,
-}
-
-/// What is served over HTTP.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "HTTP")]
-pub struct ServeOptions {
-    /// Address for /metrics, /healthz, /readyz, /api/v1 and a page with links; may be given more than once
-    /// [default: 127.0.0.1:16081, if that is free].
-    #[arg(
-        long,
-        alias = "web.listen-address",
-        env = "TUNMON_LISTEN",
-        value_name = "ADDRESS:PORT",
-        value_delimiter = ',',
-        conflicts_with = "no_listen",
-        global = true
-    )]
-    pub listen: Vec<String>,
-    /// Serve nothing.
-    #[arg(long, env = "TUNMON_NO_LISTEN", value_parser = FalseyValueParser::new(), global = true)]
-    pub no_listen: bool,
-    /// TLS, passwords and headers, in the form of Prometheus's exporters (exporter-toolkit); it is read anew when it changes.
-    #[arg(long, alias = "web.config.file", env = "TUNMON_WEB_CONFIG", value_name = "FILE", global = true)]
-    pub web_config: Option<PathBuf>,
-    /// Give classic buckets to the histograms of peers as well: 20 more series a peer, leg and method.
-    #[arg(long, env = "TUNMON_PEER_BUCKETS", value_parser = FalseyValueParser::new(), global = true)]
-    pub peer_buckets: bool,
-}
-
-/// Sources of names, each of which may be absent.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Names")]
-pub struct NameOptions {
-    /// File with names of nodes and networks, as YAML, JSON or lines as in /etc/hosts; it is read anew when it changes.
-    #[arg(id = "names", long, env = "TUNMON_NAMES", value_name = "FILE", global = true)]
-    pub file: Option<PathBuf>,
-    /// Database of this node's switch; auto = its socket where it usually is, if it is there; off = none.
-    #[arg(long, env = "TUNMON_OVS_DB", value_name = "REMOTE", default_value = "auto", global = true)]
-    pub ovs_db: String,
-    /// OVN Southbound database: one or several of unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT; auto = what the node's switch
-    /// says (ovn-remote); off = none.
-    #[arg(long, env = "TUNMON_OVN_SB", value_name = "REMOTES", default_value = "auto", global = true)]
-    pub ovn_sb: String,
-    /// Authority that signed the database's certificate; default: what the node's switch uses, else /var/run/tls/cacert.
-    #[arg(long, env = "TUNMON_OVN_CA", value_name = "FILE", global = true)]
-    pub ovn_ca: Option<PathBuf>,
-    /// Certificate that is shown to the database; default: as above, /var/run/tls/cert.
-    #[arg(long, env = "TUNMON_OVN_CERT", value_name = "FILE", requires = "ovn_key", global = true)]
-    pub ovn_cert: Option<PathBuf>,
-    /// Its private key, which nobody else may read; default: as above, /var/run/tls/key.
-    #[arg(long, env = "TUNMON_OVN_KEY", value_name = "FILE", requires = "ovn_cert", global = true)]
-    pub ovn_key: Option<PathBuf>,
-    /// Nodes of a Kubernetes cluster: a kubeconfig file without exec; auto = the cluster in which tunmon runs; off = none.
-    #[arg(long, env = "TUNMON_KUBERNETES", value_name = "FILE", default_value = "auto", global = true)]
-    pub kubernetes: String,
 }
 
 /// Where pins are kept unless another directory is named.
@@ -227,67 +180,6 @@ pub struct Read {
     #[arg(long)]
     pub packets: bool,
 }
-
-/// Options of `probe`.
-#[derive(Clone, Debug, Args)]
-#[command(after_long_help = MORE_OF_PROBE)]
-pub struct Probe {
-    /// IP address of the other tunnel endpoint.
-    pub peer: IpAddr,
-    /// What is sent; auto = UDP from several source ports, echo if no datagram is answered.
-    #[arg(long, value_enum, default_value = "auto")]
-    pub method: Method,
-    /// UDP source ports, each a flow of its own to routers that spread traffic by ports (ECMP).
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=32))]
-    pub flows: u8,
-    /// UDP port of the peer on which nothing listens; never one of a tunnel.
-    #[arg(long, value_name = "PORT", default_value_t = 33_434, value_parser = clap::value_parser!(u16).range(1..))]
-    pub udp_port: u16,
-    /// Largest packet, in bytes with the IP header; default: the MTU of the route's device.
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(68..=65_535))]
-    pub max: Option<u32>,
-    /// What the tunnel adds to an inner packet, in bytes; default: 58 over IPv4 and 78 over IPv6, as OVN's Geneve does.
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(0..=1000))]
-    pub overhead: Option<u32>,
-    /// Packets that are sent at most.
-    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub max_packets: u32,
-    /// Time after which it ends with what is known by then.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
-    pub timeout: Duration,
-}
-
-/// What a probe sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Method {
-    /// UDP; echo if no datagram is answered.
-    Auto,
-    /// UDP to a closed port; the peer answers "port unreachable". Needs no privileges. Tests the way there only.
-    Udp,
-    /// ICMP echo; one flow, there and back.
-    Icmp,
-}
-
-/// What `probe --help` says at its end.
-const MORE_OF_PROBE: &str = "\
-Sizes are lengths of outer IP packets, with DF set whatever the kernel has learned of the path. A size passes when the \
-peer answers a packet of it. It fails when three packets of it are not answered while packets one byte shorter are, \
-before and behind; or when a router refuses it by ICMP. The first packets are short ones (576 bytes; IPv6: 1280), so that \
-a peer that is down is told from a path that is small.
-
-Linux sends one \"port unreachable\" a second (IPv6: ten), so a small path takes UDP some seconds; a whole one, milliseconds.
-
-It tests the underlay and not the switch: nothing is sent to a tunnel's port. The way back is another path: probe from \
-both ends.
-
-Examples:
-  tunmon probe 192.0.2.2                      can the underlay carry whole packets to this node?
-  tunmon probe 192.0.2.2 --flows 16           more source ports, for more paths
-  tunmon probe 192.0.2.2 --method icmp        where the peer's filter drops UDP
-  tunmon probe 192.0.2.2 -o json | jq .path_mtu_bytes
-
-Exit codes: 0 the largest size passes in every flow; 1 no answer, no route, or not enough answers to judge; 2 wrong \
-usage; 3 a path takes less; 4 no right to send echo requests";
 
 /// Forms of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -13,6 +13,7 @@ mod routes;
 mod stream;
 mod tls;
 
+use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::FromRawFd;
 use std::sync::Arc;
@@ -103,15 +104,14 @@ fn bind(address: &str) -> Result<TcpListener, Failure> {
     let parsed = socket_address(address);
     let parsed = parsed.ok_or_else(|| Failure::usage(format!("{address:?} is no address with a port"), advice))?;
     let listener = TcpListener::bind(parsed).map_err(|error| {
-        let advice = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "another program listens there; give another one with --listen, or --no-listen"
-            }
-            std::io::ErrorKind::AddrNotAvailable => "no device of this network namespace has that address",
-            std::io::ErrorKind::PermissionDenied => {
-                "ports below 1024 take more rights; give a higher one with --listen"
-            }
-            _ => advice,
+        let advice = if error.kind() == ErrorKind::AddrInUse {
+            "another program listens there; give another one with --listen, or --no-listen"
+        } else if error.kind() == ErrorKind::AddrNotAvailable {
+            "no device of this network namespace has that address"
+        } else if error.kind() == ErrorKind::PermissionDenied {
+            "ports below 1024 take more rights; give a higher one with --listen"
+        } else {
+            advice
         };
         Failure::runtime(format!("cannot listen on {address}: {error}"), advice)
     })?;

@@ -2,31 +2,33 @@
 //!
 //! Times are in seconds, sizes in bytes; what is not known is absent.
 
+mod accounting;
 mod datagrams;
 mod evidence;
 mod exposed;
 mod flow;
 mod host;
+mod overhead;
 mod path;
 mod rtt;
 mod sizes;
 mod strangers;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use monitor_common::count;
 use serde::Serialize;
 
-use crate::counts::Issued;
 use crate::inventory::{self, Inventory, Name};
 
+pub use accounting::{Accounting, Events, Flows, Histograms, LaterFragments};
 pub use datagrams::{Datagrams, Pieces};
 pub use evidence::{Drops, Evidence, Handshakes, Hole, IcmpErrors, Place, TooBig, Tunnel, Way};
 pub use exposed::{Exemplar, Exposed, TunnelTraffic};
 pub use flow::Flow;
 pub use host::Host;
+pub use overhead::{Bpf, Daemon, HookCost, Overhead};
 pub use path::{Path, PathRoute};
 pub use rtt::{Buckets, Distribution, Rtt};
 pub use sizes::{DfClear, Parts, Share, Sizes};
@@ -100,48 +102,6 @@ impl Snapshot {
         let place = self.peers.binary_search_by_key(&peer, |row| row.peer).ok()?;
         self.peers.get(place)
     }
-}
-
-/// What watching cost, on all watched devices together: the programs and the reader are there once for all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Overhead {
-    /// tunmon's own work.
-    pub daemon: Daemon,
-    /// The programs in the kernel, if the kernel measured them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bpf: Option<Bpf>,
-}
-
-/// What the work in user space cost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Daemon {
-    /// Its share of a core; 1 is a whole one.
-    pub core_share: f64,
-}
-
-/// What the programs cost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Bpf {
-    /// The part of the time in which they were measured.
-    pub measured_seconds: f64,
-    /// At the hooks of received packets.
-    pub ingress: HookCost,
-    /// At the hooks of transmitted packets.
-    pub egress: HookCost,
-}
-
-/// What the programs of one direction cost.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct HookCost {
-    /// Packets as the hook had them: a super-frame is one.
-    pub runs: u64,
-    /// The time that they took.
-    pub run_seconds: f64,
-    /// The time that one took, if there were any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seconds_per_run: Option<f64>,
-    /// The share of a core while they were measured; 1 is a whole one.
-    pub core_share: f64,
 }
 
 /// Wire packets and their layer-2 bytes, seen from the device.
@@ -254,97 +214,4 @@ pub struct Peer {
     pub fragments: Fragments,
     /// Its round-trip times.
     pub rtt: Vec<Rtt>,
-}
-
-/// Everything that was seen, by what became of it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Accounting {
-    /// Wire packets seen: the sum of all classes.
-    pub seen: u64,
-    /// Wire packets per class.
-    pub classes: BTreeMap<&'static str, u64>,
-    /// Malformed packets by reason.
-    pub malformed: BTreeMap<&'static str, u64>,
-    /// Later outer fragments: attributed to a VNI, or orphans.
-    pub later_fragments: LaterFragments,
-    /// Packets of `other` whose tunnel found no free slot in the kernel; the rest is beyond the bound of VNIs.
-    pub untracked_packets: u64,
-    /// The kernel's histograms; in a summary of a device only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub histograms: Option<Histograms>,
-    /// Flows that were remembered for round-trip times.
-    pub flows: Flows,
-    /// Events, by what became of them.
-    pub events: Events,
-    /// The same of each kind of events.
-    pub events_by_kind: BTreeMap<&'static str, Events>,
-}
-
-/// Later outer fragments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct LaterFragments {
-    /// Their first one was remembered.
-    pub attributed: u64,
-    /// Their first one was not seen.
-    pub orphan: u64,
-}
-
-/// The kernel's histograms of round-trip times, one for each tunnel, leg, method and processor that had one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Histograms {
-    /// The most that a processor has.
-    pub max: u32,
-    /// Those in use, on the processor that uses most.
-    pub used: u32,
-    /// Matches that came when none was left; they are in the counts, and in no tunnel's buckets.
-    pub shared_samples: u64,
-}
-
-impl From<Issued> for Histograms {
-    fn from(issued: Issued) -> Self {
-        Self { max: issued.most, used: issued.issued, shared_samples: issued.shared_samples }
-    }
-}
-
-/// The table of flows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Flows {
-    /// Flows that took a free entry.
-    pub inserted: u64,
-    /// Flows that took the entry of another one.
-    pub evicted: u64,
-}
-
-/// Events: `wanted = submitted + ring_full + rate_limited`, `consumed = delivered + decode_errors`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Events {
-    /// Events that something asked for.
-    pub wanted: u64,
-    /// Events put into the ring buffer.
-    pub submitted: u64,
-    /// Events that found it full.
-    pub ring_full: u64,
-    /// Events that came too soon after others.
-    pub rate_limited: u64,
-    /// Events taken out of the ring buffer.
-    pub consumed: u64,
-    /// Events handed on.
-    pub delivered: u64,
-    /// Records that are none of ours.
-    pub decode_errors: u64,
-}
-
-impl Events {
-    /// The sum of both.
-    pub(crate) fn plus(&self, other: &Self) -> Self {
-        Self {
-            wanted: self.wanted + other.wanted,
-            submitted: self.submitted + other.submitted,
-            ring_full: self.ring_full + other.ring_full,
-            rate_limited: self.rate_limited + other.rate_limited,
-            consumed: self.consumed + other.consumed,
-            delivered: self.delivered + other.delivered,
-            decode_errors: self.decode_errors + other.decode_errors,
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod notify;
 mod overhead;
 mod pace;
 mod paths;
+mod resume;
 mod roster;
 mod session;
 mod signals;

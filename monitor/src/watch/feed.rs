@@ -18,6 +18,7 @@ use crate::counts::Counts;
 use crate::export::json::{self, Record};
 use crate::export::metrics::{DeviceMoment, Moment, Process, Room};
 use crate::findings::Finding;
+use crate::output::Printer;
 use crate::serve::desk::{Counter, Health, Line, Question};
 use crate::snapshot::Snapshot;
 
@@ -105,6 +106,18 @@ impl Feed {
             self.intervals = intervals.into_iter().map(Arc::new).collect();
         }
     }
+}
+
+/// Tells of an event those who listen, and prints it if that was asked for.
+pub(super) fn tell(
+    printer: &mut Printer,
+    is_printed: bool,
+    feed: &Feed,
+    at: Timestamp,
+    body: &json::Event<'_>,
+) -> Result<()> {
+    feed.send(json::EVENT, at, body);
+    if is_printed { printer.record_at(json::EVENT, at, body) } else { Ok(()) }
 }
 
 fn record<T: Serialize>(schema: &str, at: Timestamp, body: T) -> Option<Arc<str>> {

@@ -6,6 +6,9 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::{Instant, sleep_until};
 
+use super::watched::Watched;
+use crate::snapshot::Snapshot;
+
 /// Tells the manager, if there is one.
 pub(super) struct Notifier {
     is_there: bool,
@@ -51,4 +54,14 @@ fn tell(is_there: bool, states: &[NotifyState<'_>]) {
     if is_there && let Err(error) = sd_notify::notify(states) {
         tracing::debug!("the service manager: {error}");
     }
+}
+
+/// How it goes, in a line.
+pub(super) fn status(devices: &[Watched], intervals: &[Snapshot]) -> String {
+    let one = |(device, snapshot): (&Watched, &Snapshot)| {
+        let findings = device.findings.active().len();
+        let (vnis, peers) = (snapshot.vnis.len(), snapshot.peers.len());
+        format!("{}: {vnis} VNIs, {peers} peers, {findings} findings", device.device.name)
+    };
+    devices.iter().zip(intervals).map(one).collect::<Vec<_>>().join("; ")
 }

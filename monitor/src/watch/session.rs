@@ -11,13 +11,14 @@ use monitor_common::tunnel::Tunnel;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use super::drops;
-use super::feed::Feed;
+use super::feed::{Feed, tell};
 use super::host;
 use super::life::Life;
-use super::notify::Notifier;
+use super::notify::{Notifier, status};
 use super::overhead::Meter;
 use super::pace::Pace;
 use super::paths::BATCH;
+use super::resume::resume;
 use super::signals::Signals;
 use super::watched::Watched;
 use crate::bpf::events::Events;
@@ -271,42 +272,9 @@ impl Session {
     }
 }
 
-/// Tells of an event those who listen, and prints it if that was asked for.
-fn tell(printer: &mut Printer, is_printed: bool, feed: &Feed, at: Timestamp, body: &json::Event<'_>) -> Result<()> {
-    feed.send(json::EVENT, at, body);
-    if is_printed { printer.record_at(json::EVENT, at, body) } else { Ok(()) }
-}
-
-/// How it goes, in a line.
-fn status(devices: &[Watched], intervals: &[Snapshot]) -> String {
-    let one = |(device, snapshot): (&Watched, &Snapshot)| {
-        let findings = device.findings.active().len();
-        let (vnis, peers) = (snapshot.vnis.len(), snapshot.peers.len());
-        format!("{}: {vnis} VNIs, {peers} peers, {findings} findings", device.device.name)
-    };
-    devices.iter().zip(intervals).map(one).collect::<Vec<_>>().join("; ")
-}
-
 /// Packets that all devices have seen.
 fn seen(all: &[Counts]) -> u64 {
     all.iter().flat_map(|counts| counts.totals.classes.as_flattened()).sum()
-}
-
-/// Goes on with the counts of an earlier run: intervals begin now, the whole began then. Returns the records that it has
-/// left in the rings, and how long ago counting began.
-fn resume(kernel: &Kernel, devices: &mut [Watched]) -> Result<([u64; KINDS], Duration)> {
-    let indexes: Vec<u32> = devices.iter().map(|device| device.device.index).collect();
-    let backlog = kernel.backlog(&indexes)?;
-    let Some(began) = kernel.began_ns() else { return Ok((backlog.records, Duration::ZERO)) };
-    for (device, consumed) in devices.iter_mut().zip(backlog.consumed) {
-        device.consumed = consumed;
-        device.aggregate.was_blind(clock::since_boot_ns());
-        let counts = kernel.counts(device.device.index)?.settled();
-        device.aggregate.update(&counts);
-        device.aggregate.interval(&counts, &device.consumed, 0.0);
-    }
-    let began = boot_time() + SignedDuration::from_nanos(began.cast_signed());
-    Ok((backlog.records, Timestamp::now().duration_since(began).try_into().unwrap_or_default()))
 }
 
 /// The tunnel in a slot, asked from the kernel once: a slot keeps its tunnel.

@@ -109,7 +109,7 @@ struct Time {
 }
 
 /// The least that is no zero: what Prometheus's own client says, and less than any time.
-const ZERO_THRESHOLD: f64 = 2.938_735_877_055_718_8e-39;
+const ZERO_THRESHOLD: f64 = 2.938_735_877_055_719e-39;
 
 /// All families, each behind its length.
 pub(super) fn encode(families: &Families, offset: Timestamp) -> Vec<u8> {
