@@ -6,6 +6,11 @@
 //! Nobody who counts or reports waits for a source: they take the newest [`Inventory`] that is there. A source that is
 //! down keeps what it said, and says since when. What it takes in is bounded by itself.
 
+mod iface;
+mod ovs;
+mod ovsdb;
+mod southbound;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +20,12 @@ use anyhow::{Context, Result};
 use tokio::sync::{oneshot, watch};
 
 use crate::cli::NameOptions;
+use crate::failure::Failure;
 use crate::inventory::{Facts, Inventory, Source};
+use ovs::Place;
+use ovsdb::{Paths, Remote};
+
+pub(crate) use iface::tunnel_devices;
 
 /// Sources that are to be asked, after their files were read and found good.
 pub(crate) struct Plan(Vec<Task>);
@@ -23,15 +33,71 @@ pub(crate) struct Plan(Vec<Task>);
 type Task = Box<dyn FnOnce(Hub) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 impl Plan {
+    /// Nobody is asked.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads the files that the options name; asks nobody yet.
     ///
     /// # Errors
     ///
     /// A file that cannot be read, or says something wrong.
-    #[expect(clippy::unnecessary_wraps, reason = "sources read files")]
-    pub(crate) fn open(_options: &NameOptions) -> Result<Self> {
-        Ok(Self(Vec::new()))
+    pub(crate) fn open(options: &NameOptions) -> Result<Self> {
+        let paths = tls_paths(options)?;
+        let (ovn, is_told) = watch::channel(None);
+        let mut plan = Self::none();
+        plan.ovs(options, &paths, ovn)?;
+        plan.southbound(options, paths, is_told)?;
+        Ok(plan)
     }
+
+    fn ovs(&mut self, options: &NameOptions, paths: &Paths, ovn: watch::Sender<Option<ovs::Ovn>>) -> Result<()> {
+        if let Some(place) = ovs_place(options)? {
+            let paths = paths.clone();
+            self.0.push(Box::new(move |hub| Box::pin(ovs::run(hub, place, paths, ovn))));
+        }
+        Ok(())
+    }
+
+    fn southbound(
+        &mut self,
+        options: &NameOptions,
+        paths: Paths,
+        ovn: watch::Receiver<Option<ovs::Ovn>>,
+    ) -> Result<()> {
+        match options.ovn_sb.as_str() {
+            "off" => {}
+            "auto" => self.0.push(Box::new(move |hub| Box::pin(southbound::run_auto(hub, paths, ovn)))),
+            text => {
+                let remotes = remotes("--ovn-sb", text)?;
+                self.0.push(Box::new(move |hub| Box::pin(southbound::run(hub, remotes, paths, ovn))));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the options say that the switch's database is, unless it is off.
+fn ovs_place(options: &NameOptions) -> Result<Option<Place>> {
+    Ok(match options.ovs_db.as_str() {
+        "off" => None,
+        "auto" => Some(Place::Usual),
+        text => Some(Place::Remotes(remotes("--ovs-db", text)?)),
+    })
+}
+
+fn remotes(option: &str, text: &str) -> Result<Vec<Remote>> {
+    let advice =
+        "write auto, off, or remotes as OVN does: unix:/PATH, tcp:HOST:PORT, ssl:HOST:PORT, separated by commas";
+    Remote::list(text).map_err(|error| Failure::usage(format!("{option}: {error}"), advice).into())
+}
+
+/// Files of TLS that the options name, after they were read once; they are read again at each connection.
+fn tls_paths(options: &NameOptions) -> Result<Paths> {
+    let paths = Paths { authority: options.ovn_ca.clone(), own: options.ovn_cert.clone().zip(options.ovn_key.clone()) };
+    paths.check()?;
+    Ok(paths)
 }
 
 /// The newest names, kept new in the background until this is dropped.

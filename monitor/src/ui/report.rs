@@ -42,7 +42,8 @@ fn tables(text: &mut String, snapshot: &Snapshot, clock: &str) {
     for vni in vnis.iter().take(ROWS) {
         let longest = size(vni.sizes.inner_length_max_bytes);
         let fragments = vni.fragments.outer + vni.fragments.inner;
-        row(text, snapshot, &vni.vni.to_string(), vni.traffic, &vni.rtt, (&longest, fragments), "");
+        let name = name(vni.network.as_ref(), 4);
+        row(text, snapshot, &vni.vni.to_string(), vni.traffic, &vni.rtt, (&longest, fragments), &name);
     }
     more(text, vnis.len(), "VNIs");
     if snapshot.other != Traffic::default() {

@@ -17,6 +17,7 @@ use super::overhead::Meter;
 use super::pace::Pace;
 use super::paths::BATCH;
 use super::signals::Signals;
+use super::sources::Sources;
 use super::watched::Watched;
 use crate::bpf::events::Events;
 use crate::bpf::{Attachment, Kernel};
@@ -49,6 +50,7 @@ pub(super) struct Session {
     meter: Meter,
     drops: drops::Names,
     names: Names,
+    sources: Sources,
     host: host::Counters,
 }
 
@@ -83,6 +85,7 @@ impl Session {
             meter,
             drops,
             names,
+            sources: Sources::default(),
             host,
         })
     }
@@ -180,6 +183,7 @@ impl Session {
         let overhead = self.meter.interval(&self.kernel, seen(&all))?;
         let host = self.host.interval(&mut self.life.route);
         let names = self.names.current();
+        self.sources.tell(&names, printer)?;
         for (device, counts) in self.devices.iter_mut().zip(all) {
             let counts = counts.settled();
             device.aggregate.is_now(now_ns);
