@@ -34,7 +34,7 @@ const DATAPATH: Schema = Schema {
         Column("tunnel_key", Kind::Value),
         Column("external_ids", Kind::Map(&["name", "name2", "logical-switch", "logical-router", "interconn-ts"])),
     ],
-    most: 16_384,
+    most: 8192,
 };
 
 /// The first key of transit switches of OVN-Kubernetes.

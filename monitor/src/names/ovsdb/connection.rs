@@ -122,7 +122,7 @@ impl Connection {
     /// The next message; its rows are given to `subject` as they come.
     pub(super) async fn next(&mut self, subject: &mut impl Subject) -> Result<Heard, Trouble> {
         loop {
-            self.flush().await.map_err(|error| lost(&error))?;
+            self.flush().await;
             if let Some(message) = self.messages.pop_front() {
                 return self.hear(&message);
             }
@@ -172,15 +172,17 @@ impl Connection {
         if is_much { Err(Trouble::new("the server asks and does not take the answers")) } else { Ok(()) }
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
+    /// Sends what waits. A server that takes nothing more may have said why: that is read next.
+    async fn flush(&mut self) {
         while !self.outgoing.is_empty() {
-            let written = self.stream.write(&self.outgoing).await?;
-            self.outgoing.drain(..written);
+            match self.stream.write(&self.outgoing).await {
+                Ok(written) => drop(self.outgoing.drain(..written)),
+                Err(_) => self.outgoing.clear(),
+            }
             if self.outgoing.is_empty() {
-                self.stream.flush().await?;
+                let _ = self.stream.flush().await;
             }
         }
-        Ok(())
     }
 
     async fn wait_for_allowance(&mut self) {

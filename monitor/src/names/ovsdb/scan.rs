@@ -74,24 +74,40 @@ impl Scanner {
         bytes: &[u8],
         mut told: impl FnMut(Item<'_>) -> Result<(), Trouble>,
     ) -> Result<(), Trouble> {
-        for &byte in bytes {
+        let mut rest = bytes;
+        while let Some((&byte, behind)) = rest.split_first() {
             if self.open.is_empty() {
                 match byte {
                     b'{' => *self = Self::default(),
-                    byte if byte.is_ascii_whitespace() => continue,
+                    byte if byte.is_ascii_whitespace() => {
+                        rest = behind;
+                        continue;
+                    }
                     _ => return Err(garbage("does not begin with a message")),
                 }
             }
-            self.take(byte, &mut told)?;
-            self.length += 1;
-            if self.length > MESSAGE_MOST_MIB << 20 {
-                return Err(Trouble::excess(format!("a message is longer than {MESSAGE_MOST_MIB} MiB")));
+            let plain = if self.text == Text::Inside { plain(rest) } else { 0 };
+            let (taken, behind) = rest.split_at(plain.max(1));
+            if plain == 0 {
+                self.take(byte, &mut told)?;
+            } else {
+                self.buffer.extend_from_slice(taken);
             }
-            let (from, most) = self.row.map_or((0, REST_MOST), |(_, at)| (at, ROW_MOST));
-            if self.buffer.len() - from > most {
-                let what = if self.row.is_some() { "a row" } else { "a message without its rows" };
-                return Err(Trouble::excess(format!("{what} is longer than {} KiB", most >> 10)));
-            }
+            rest = behind;
+            self.length += taken.len();
+            self.is_bounded()?;
+        }
+        Ok(())
+    }
+
+    fn is_bounded(&self) -> Result<(), Trouble> {
+        if self.length > MESSAGE_MOST_MIB << 20 {
+            return Err(Trouble::excess(format!("a message is longer than {MESSAGE_MOST_MIB} MiB")));
+        }
+        let (from, most) = self.row.map_or((0, REST_MOST), |(_, at)| (at, ROW_MOST));
+        if self.buffer.len().saturating_sub(from) > most {
+            let what = if self.row.is_some() { "a row" } else { "a message without its rows" };
+            return Err(Trouble::excess(format!("{what} is longer than {} KiB", most >> 10)));
         }
         Ok(())
     }
@@ -142,8 +158,13 @@ impl Scanner {
 
     /// Whether an object that begins here is a row.
     fn is_among_rows(&self) -> bool {
-        let kinds: Vec<bool> = self.open.iter().map(|open| open.is_object).collect();
-        let is_deep = matches!(kinds.as_slice(), [true, true, true] | [true, false, true, true]);
+        let is_deep = match self.open.as_slice() {
+            [message, tables, table] => message.is_object && tables.is_object && table.is_object,
+            [message, list, tables, table] => {
+                message.is_object && !list.is_object && tables.is_object && table.is_object
+            }
+            _ => false,
+        };
         is_deep && matches!(self.key(0), b"result" | b"params")
     }
 
@@ -172,6 +193,11 @@ impl Scanner {
         }
         Ok(())
     }
+}
+
+/// How many bytes at the beginning are a string's own.
+fn plain(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(bytes.len())
 }
 
 fn garbage(what: &str) -> Trouble {
