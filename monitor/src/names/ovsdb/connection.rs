@@ -223,13 +223,12 @@ fn said(error: &anyhow::Error) -> String {
 
 /// Sockets of daemons belong to their user: root without rights is a stranger there.
 fn unreachable(error: &io::Error) -> Trouble {
-    Trouble::new(match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "no right to the socket: run with the group that owns it, or with CAP_DAC_OVERRIDE (docs/names.md)"
-                .to_owned()
-        }
-        _ => format!("cannot connect: {error}"),
-    })
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return Trouble::new(
+            "no right to the socket: run with the group that owns it, or with CAP_DAC_OVERRIDE (docs/names.md)",
+        );
+    }
+    Trouble::new(format!("cannot connect: {error}"))
 }
 
 fn lost(error: &io::Error) -> Trouble {

@@ -10,10 +10,10 @@ use super::super::ovsdb::{Change, Trouble, atoms, keys};
 use crate::inventory::{Facts, Name, NetworkKind};
 
 pub(super) const TABLE: &str = "Port_Binding";
-/// Ports that are kept, and their addresses: as many as a table of 2^17 takes (7/8 of it); one more would double it.
-const MOST: usize = 114_688;
+/// Ports that are kept, and their addresses: a table of 2^17 takes them, and not many more.
+const MOST: usize = 102_400;
 /// Bytes of their names.
-const NAMES_MOST: usize = 6 << 20;
+const NAMES_MOST: usize = 5 << 20;
 /// Addresses of one port that are kept.
 const ADDRESSES_MOST: usize = 8;
 
