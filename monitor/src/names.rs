@@ -110,6 +110,7 @@ pub(crate) struct Names {
 impl Names {
     /// Begins to ask. The thread has the rights of this one.
     pub(crate) fn start(plan: Plan) -> Result<Self> {
+        give_back_memory();
         let (sender, inventory) = watch::channel(Arc::default());
         let (stop, is_stopped) = oneshot::channel();
         let hub = Hub { inventory: Arc::default(), published: sender.into() };
@@ -127,6 +128,16 @@ impl Names {
     /// What is known now.
     pub(crate) fn current(&self) -> Arc<Inventory> {
         self.inventory.borrow().clone()
+    }
+}
+
+/// Lets tables that have been replaced go back to the kernel at once: glibc would rather keep what has once been freed, up
+/// to 32 MiB of it at a time.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets a number of the allocator, which is the default that it starts with.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
     }
 }
 

@@ -59,7 +59,7 @@ fn endless(stream: &mut UnixStream) -> io::Result<()> {
         for uuid in 0..102_000_u32 {
             let (high, low) = (uuid >> 8 & 255, uuid & 255);
             let body = format!(
-                r#"{{"logical_port":"{:0>50}","tunnel_key":{},"datapath":["uuid","00000000-0000-0000-0000-{:012}"],
+                r#"{{"logical_port":"{:0>45}","tunnel_key":{},"datapath":["uuid","00000000-0000-0000-0000-{:012}"],
                 "mac":"0 10.{}.{high}.{low}","type":""}}"#,
                 uuid + round,
                 uuid % 32_000,

@@ -13,7 +13,7 @@ pub(super) const TABLE: &str = "Port_Binding";
 /// Ports that are kept, and their addresses: a table of 2^17 takes them, and not many more.
 const MOST: usize = 102_400;
 /// Bytes of their names.
-const NAMES_MOST: usize = 5 << 20;
+const NAMES_MOST: usize = 9 << 19;
 /// Addresses of one port that are kept.
 const ADDRESSES_MOST: usize = 8;
 
