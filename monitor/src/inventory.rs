@@ -122,6 +122,9 @@ pub struct Switch {
     pub remote: Option<Name>,
 }
 
+/// Pods, up to which they are found by address alone too: a second table of more takes too much (7/8 of one of 2^16).
+const FOUND_ALONE: usize = 57_344;
+
 /// What all sources say together.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
@@ -167,7 +170,8 @@ impl Inventory {
     }
 
     /// The pod or VM with an address inside the tunnels. Networks may share addresses: the one of this VNI is asked first,
-    /// and others only if they agree, for a routed packet carries the VNI of one end.
+    /// and others only if they agree, for a routed packet carries the VNI of one end. Of very many pods, others are not
+    /// asked.
     pub fn pod(&self, vni: u32, address: IpAddr) -> Option<&Name> {
         let own = self.told.values().find_map(|facts| facts.pods.get(&(vni, address)));
         own.or_else(|| self.pods.get(&address)?.as_ref())
@@ -227,6 +231,7 @@ impl Inventory {
     fn merge(&mut self) {
         (self.nodes, self.networks) = Default::default();
         let mut pods = HashMap::<IpAddr, Option<Name>>::new();
+        let is_found_alone = self.told.values().map(|facts| facts.pods.len()).sum::<usize>() <= FOUND_ALONE;
         let by_chassis = |chassis: &Name| self.told.values().find_map(|facts| facts.chassis.get(chassis)).cloned();
         let addresses: BTreeSet<IpAddr> = self.told.values().flat_map(|facts| facts.nodes.keys().copied()).collect();
         for address in addresses {
@@ -241,7 +246,7 @@ impl Inventory {
             for (vni, network) in &facts.networks {
                 self.networks.entry(*vni).or_insert_with(|| (network.clone(), *kind));
             }
-            for ((_, address), name) in &facts.pods {
+            for ((_, address), name) in facts.pods.iter().filter(|_| is_found_alone) {
                 let agreed = pods.entry(*address).or_insert_with(|| Some(name.clone()));
                 if agreed.as_ref() != Some(name) {
                     *agreed = None;

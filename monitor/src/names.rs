@@ -7,7 +7,11 @@
 //! down keeps what it said, and says since when. What it takes in is bounded by itself.
 
 mod file;
+mod iface;
 mod kubernetes;
+mod ovs;
+mod ovsdb;
+mod southbound;
 
 use std::future::Future;
 use std::path::Path;
@@ -19,7 +23,12 @@ use anyhow::{Context, Result};
 use tokio::sync::{oneshot, watch};
 
 use crate::cli::NameOptions;
+use crate::failure::Failure;
 use crate::inventory::{Facts, Inventory, Source};
+use ovs::Place;
+use ovsdb::{Paths, Remote};
+
+pub(crate) use iface::tunnel_devices;
 
 /// Sources that are to be asked, after their files were read and found good.
 pub(crate) struct Plan(Vec<Task>);
@@ -27,6 +36,11 @@ pub(crate) struct Plan(Vec<Task>);
 type Task = Box<dyn FnOnce(Hub) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 impl Plan {
+    /// Nobody is asked.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Reads the files that the options name; asks nobody yet.
     ///
     /// # Errors
@@ -35,13 +49,62 @@ impl Plan {
     pub(crate) fn open(options: &NameOptions) -> Result<Self> {
         // Whoever needs TLS uses this provider; one that is there already is the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let sources = [
-            options.file.as_deref().map(file::open).transpose()?,
-            // One line a source.
-            kubernetes::open(&options.kubernetes)?,
-        ];
-        Ok(Self(sources.into_iter().flatten().collect()))
+        let paths = tls_paths(options)?;
+        let (ovn, is_told) = watch::channel(None);
+        let mut plan = Self::none();
+        plan.0.extend(options.file.as_deref().map(file::open).transpose()?);
+        plan.southbound(options, paths.clone(), is_told)?;
+        plan.ovs(options, &paths, ovn)?;
+        plan.0.extend(kubernetes::open(&options.kubernetes)?);
+        Ok(plan)
     }
+
+    fn ovs(&mut self, options: &NameOptions, paths: &Paths, ovn: watch::Sender<Option<ovs::Ovn>>) -> Result<()> {
+        if let Some(place) = ovs_place(options)? {
+            let paths = paths.clone();
+            self.0.push(Box::new(move |hub| Box::pin(ovs::run(hub, place, paths, ovn))));
+        }
+        Ok(())
+    }
+
+    fn southbound(
+        &mut self,
+        options: &NameOptions,
+        paths: Paths,
+        ovn: watch::Receiver<Option<ovs::Ovn>>,
+    ) -> Result<()> {
+        match options.ovn_sb.as_str() {
+            "off" => {}
+            "auto" => self.0.push(Box::new(move |hub| Box::pin(southbound::run_auto(hub, paths, ovn)))),
+            text => {
+                let remotes = remotes("--ovn-sb", text)?;
+                self.0.push(Box::new(move |hub| Box::pin(southbound::run(hub, remotes, paths, ovn))));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the options say that the switch's database is, unless it is off.
+fn ovs_place(options: &NameOptions) -> Result<Option<Place>> {
+    Ok(match options.ovs_db.as_str() {
+        "off" => None,
+        "auto" => Some(Place::Usual),
+        text => Some(Place::Remotes(remotes("--ovs-db", text)?)),
+    })
+}
+
+fn remotes(option: &str, text: &str) -> Result<Vec<Remote>> {
+    let advice =
+        "write auto, off, or remotes as OVN does: unix:/PATH, tcp:HOST:PORT, ssl:HOST:PORT, separated by commas";
+    Remote::list(text).map_err(|error| Failure::usage(format!("{option}: {error}"), advice).into())
+}
+
+/// Files of TLS that the options name, after they were read once; they are read again at each connection.
+fn tls_paths(options: &NameOptions) -> Result<Paths> {
+    let paths = Paths { authority: options.ovn_ca.clone(), own: options.ovn_cert.clone().zip(options.ovn_key.clone()) };
+    paths.check()?;
+    Ok(paths)
 }
 
 /// The names in a file alone, as it is now.
@@ -65,6 +128,7 @@ pub(crate) struct Names {
 impl Names {
     /// Begins to ask. The thread has the rights of this one.
     pub(crate) fn start(plan: Plan) -> Result<Self> {
+        give_back_memory();
         let (sender, inventory) = watch::channel(Arc::default());
         let (stop, is_stopped) = oneshot::channel();
         let hub = Hub { inventory: Arc::default(), published: sender.into() };
@@ -82,6 +146,16 @@ impl Names {
     /// What is known now.
     pub(crate) fn current(&self) -> Arc<Inventory> {
         self.inventory.borrow().clone()
+    }
+}
+
+/// Lets tables that have been replaced go back to the kernel at once: glibc would rather keep what has once been freed, up
+/// to 32 MiB of it at a time.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets a number of the allocator, which is the default that it starts with.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::cli::Output;
-use crate::export::json::{self, DeviceChange, Record, Start, Summary};
+use crate::export::json::{self, DeviceChange, Record, SourceChange, Start, Summary};
 use crate::export::mtu::Mtu;
 use crate::findings::Finding;
 use crate::snapshot::{Overhead, Peer, Snapshot};
@@ -98,6 +98,14 @@ impl Printer {
     pub(crate) fn device(&mut self, change: &DeviceChange<'_>) -> Result<()> {
         eprintln!("{}", ui::device::text(change));
         if self.subject == Subject::All { self.record(json::DEVICE, change) } else { Ok(()) }
+    }
+
+    /// What has become of a source of names; people are told on standard error.
+    pub(crate) fn source(&mut self, change: &SourceChange<'_>) -> Result<()> {
+        if self.form == Output::Text {
+            eprintln!("{}", ui::source::text(change));
+        }
+        if self.subject == Subject::All { self.record(json::SOURCE, change) } else { Ok(()) }
     }
 
     /// A report.

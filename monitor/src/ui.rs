@@ -6,4 +6,5 @@ pub(crate) mod mtu;
 pub(crate) mod overhead;
 mod path;
 pub(crate) mod report;
+pub(crate) mod source;
 pub(crate) mod units;

@@ -13,6 +13,7 @@ mod resume;
 mod roster;
 mod session;
 mod signals;
+mod sources;
 mod watched;
 
 use std::net::IpAddr;
@@ -33,7 +34,7 @@ use crate::demo::{Demo, Fault};
 use crate::device::{Device, Pattern};
 use crate::export::json::{Start, StartDevice};
 use crate::failure::{Failure, is_privileged};
-use crate::names::{Names, Plan};
+use crate::names::{Names, Plan, tunnel_devices};
 use crate::netlink::{Link, Route};
 use crate::output::{Printer, Subject};
 use crate::privileges;
@@ -48,7 +49,8 @@ use watched::Watched;
 
 /// Watches the devices that the command line names.
 pub(crate) fn devices(cli: &Cli) -> Result<()> {
-    watch(&cli.iface, cli, &mut Printer::new(cli.common.output), serve::open(&cli.serve)?)
+    let bound = serve::open(&cli.serve)?;
+    watch(&cli.iface, Plan::open(&cli.names)?, cli, &mut Printer::new(cli.common.output), bound)
 }
 
 /// Watches them for a while, and tells what fits through to the peers, or to `peer`.
@@ -60,7 +62,7 @@ pub(crate) fn mtu(cli: &Cli, peer: Option<&str>) -> Result<()> {
     if printer.is_text() {
         eprintln!("watching for {duration:?}; Ctrl-C ends it earlier");
     }
-    watch(&cli.iface, &cli, &mut printer, None)
+    watch(&cli.iface, Plan::open(&cli.names)?, &cli, &mut printer, None)
 }
 
 /// How long `mtu` watches.
@@ -85,21 +87,22 @@ pub(crate) fn demo(cli: &Cli, fault: Fault) -> Result<()> {
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             demo.enter_node()?;
-            watch(&["eth0".to_owned()], cli, &mut Printer::new(cli.common.output), bound)
+            watch(&["eth0".to_owned()], Plan::none(), cli, &mut Printer::new(cli.common.output), bound)
         });
         watcher.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the watching thread ended by a panic")))
     })
 }
 
-fn watch(names: &[String], cli: &Cli, printer: &mut Printer, bound: Option<Bound>) -> Result<()> {
+fn watch(names: &[String], plan: Plan, cli: &Cli, printer: &mut Printer, bound: Option<Bound>) -> Result<()> {
     let options = &cli.common;
     if options.ports.len() > 4 {
         return Err(Failure::usage("more than four ports", "give --port at most four times").into());
     }
-    let plan = Plan::open(&cli.names)?;
     let mut route = Route::open().context("netlink")?;
     let links = route.links().context("the list of devices")?;
-    let wanted = roster::wanted(names, &links)?;
+    let is_auto = names.iter().any(|name| name == "auto");
+    let tunnels = if is_auto { tunnel_devices(&cli.names, &mut route, &links) } else { Vec::new() };
+    let wanted = roster::wanted(names, &tunnels, &links)?;
     let limits = options.limits();
     let mut devices = resolve(&wanted, &links, &mut route, limits)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the event loop")?;

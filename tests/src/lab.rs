@@ -148,6 +148,11 @@ impl Lab {
         self.node_at(index).vsctl(line)
     }
 
+    /// Where node 1's or 2's switch has its database, as a remote.
+    pub fn database(&self, index: usize) -> String {
+        format!("unix:{}", self.node_at(index).directory().join("db.sock").display())
+    }
+
     /// `ovs-appctl` at a node's `ovs-vswitchd`; `line` is split at blanks.
     pub fn appctl(&self, index: usize, line: &str) -> Result<String> {
         self.node_at(index).appctl(line)

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::bpf::Features;
 use crate::findings::Finding;
+use crate::inventory::Source;
 use crate::snapshot::Snapshot;
 
 pub use event::Event;
@@ -17,6 +18,8 @@ pub use event::Event;
 pub const START: &str = "tunmon.start/v1";
 /// Schema of what becomes of a device.
 pub const DEVICE: &str = "tunmon.device/v1";
+/// Schema of what becomes of a source of names.
+pub const SOURCE: &str = "tunmon.source/v1";
 /// Schema of a finding.
 pub const FINDING: &str = "tunmon.finding/v1";
 /// Schema of a report.
@@ -110,6 +113,17 @@ pub struct DeviceChange<'a> {
     pub refused: &'a [String],
     /// The time since the start in which nothing was seen of it.
     pub blind_seconds: f64,
+}
+
+/// What has become of a source of names.
+#[derive(Serialize)]
+pub struct SourceChange<'a> {
+    /// The source.
+    #[serde(flatten)]
+    pub source: &'a Source,
+    /// How old is what it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<f64>,
 }
 
 /// The last line: the whole run in the shape of an interval, and the findings.

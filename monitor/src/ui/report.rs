@@ -1,15 +1,23 @@
-//! The text of reports and of the summary; at most 80 columns, and 110 of the peers' table.
+//! The text of reports and of the summary; at most 83 columns, and 110 of the peers' table and of rows with names.
+//!
+//! The name of a network stands at the end of its row. A peer's row has no room for it: names of nodes stand below.
 
 use std::fmt::Write;
+use std::net::IpAddr;
 
 use monitor_common::tunnel::MAX_SLOTS;
 
 use super::path::{overhead, path, size};
 use super::units::{grouped, short, time};
+use crate::inventory::Name;
 use crate::snapshot::{Flows, Peer, Rtt, Snapshot, Traffic, Vni};
 
 /// Rows of one table that are shown; the rest is summed up in a line.
 const ROWS: usize = 20;
+/// Columns of the widest lines.
+const WIDTH: usize = 110;
+/// Columns of a name.
+const NAME: usize = 25;
 
 /// A report of one interval, under a clock time such as `14:03:23`.
 pub(crate) fn interval(snapshot: &Snapshot, clock: &str) -> String {
@@ -42,7 +50,8 @@ fn tables(text: &mut String, snapshot: &Snapshot, clock: &str) {
     for vni in vnis.iter().take(ROWS) {
         let longest = size(vni.sizes.inner_length_max_bytes);
         let fragments = vni.fragments.outer + vni.fragments.inner;
-        row(text, snapshot, &vni.vni.to_string(), vni.traffic, &vni.rtt, (&longest, fragments), "");
+        let name = vni.network.as_ref().map(|name| format!("  {}", cut(name, NAME))).unwrap_or_default();
+        row(text, snapshot, &vni.vni.to_string(), vni.traffic, &vni.rtt, (&longest, fragments), &name);
     }
     more(text, vnis.len(), "VNIs");
     if snapshot.other != Traffic::default() {
@@ -58,6 +67,29 @@ fn tables(text: &mut String, snapshot: &Snapshot, clock: &str) {
         row(text, snapshot, &peer.peer.to_string(), peer.traffic, &peer.rtt, (&overhead(&peer.sizes), fragments), &way);
     }
     more(text, peers.len(), "peers");
+    nodes(text, peers.iter().take(ROWS).filter_map(|peer| Some((peer.peer, peer.node.as_ref()?))));
+}
+
+/// Who the peers are, where it is known, in lines of names.
+fn nodes<'a>(text: &mut String, peers: impl Iterator<Item = (IpAddr, &'a Name)>) {
+    let mut line = String::new();
+    for name in peers.map(|(peer, node)| format!("{peer} {}", cut(node, NAME))) {
+        if !line.is_empty() && line.chars().count() + 2 + name.chars().count() > WIDTH {
+            let _ = writeln!(text, "{}", std::mem::take(&mut line));
+        }
+        let _ = write!(line, "{}{name}", if line.is_empty() { "nodes  " } else { "  " });
+    }
+    if !line.is_empty() {
+        let _ = writeln!(text, "{line}");
+    }
+}
+
+/// A name in so many columns, if its characters are one wide.
+fn cut(name: &Name, most: usize) -> String {
+    if name.as_str().chars().count() <= most {
+        return name.to_string();
+    }
+    name.as_str().chars().take(most - 1).chain(['…']).collect()
 }
 
 fn row(
@@ -164,6 +196,19 @@ fn room(text: &mut String, other: u64, untracked: u64, flows: Flows) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_nodes_fill_lines_and_long_ones_are_cut() {
+        let long = Name::new("worker-1.a.long.domain.example");
+        let mut text = String::new();
+        nodes(&mut text, (1..9).map(|host| ([192, 0, 2, host].into(), &long)));
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("nodes  192.0.2.1 worker-1.a.long.domain.e…  192.0.2.2 worker-1"), "{text}");
+        assert!(lines.len() == 4 && lines.iter().all(|line| line.chars().count() <= WIDTH), "{text}");
+        text.clear();
+        nodes(&mut text, std::iter::empty());
+        assert_eq!(text, "");
+    }
 
     #[test]
     fn what_did_not_fit_is_told_with_the_option_that_gives_room() {

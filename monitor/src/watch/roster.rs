@@ -37,16 +37,23 @@ pub(super) enum Change<'a> {
     New(&'a Pattern, &'a Link),
 }
 
-/// The patterns for what was given to `--iface`. Each must have a device at the start.
-pub(super) fn wanted(names: &[String], links: &[Link]) -> Result<Vec<Pattern>> {
+/// The patterns for what was given to `--iface`. Each must have a device at the start; `auto` is `tunnels`, or the device of
+/// the default route if there are none.
+pub(super) fn wanted(names: &[String], tunnels: &[String], links: &[Link]) -> Result<Vec<Pattern>> {
     let mut wanted = Vec::<Pattern>::new();
     for name in names {
-        let pattern = Pattern::new(&if name == "auto" { device::default_route(links)? } else { name.clone() });
-        if !links.iter().any(|link| asks_for(&pattern, link)) {
-            return Err(device::missing(pattern.text(), links).into());
-        }
-        if !wanted.contains(&pattern) {
-            wanted.push(pattern);
+        let found = match name.as_str() {
+            "auto" if tunnels.is_empty() => &[device::default_route(links)?],
+            "auto" => tunnels,
+            _ => std::slice::from_ref(name),
+        };
+        for pattern in found.iter().map(|name| Pattern::new(name)) {
+            if !links.iter().any(|link| asks_for(&pattern, link)) {
+                return Err(device::missing(pattern.text(), links).into());
+            }
+            if !wanted.contains(&pattern) {
+                wanted.push(pattern);
+            }
         }
     }
     Ok(wanted)
@@ -172,8 +179,8 @@ mod tests {
         let links = [lo, link(2, "eth0"), link(5, "eth1")];
         let gone = [known(&wanted[0], "eth0", 2, true), known(&wanted[0], "eth9", 4, false)];
         assert_eq!(changes(&wanted, &gone, &links), [Change::New(&wanted[0], &links[2])]);
-        assert!(super::wanted(&["x*".into()], &links).is_err());
-        assert_eq!(super::wanted(&["eth*".into(), "eth*".into()], &links).unwrap(), [Pattern::new("eth*")]);
+        assert!(super::wanted(&["x*".into()], &[], &links).is_err());
+        assert_eq!(super::wanted(&["eth*".into(), "eth*".into()], &[], &links).unwrap(), [Pattern::new("eth*")]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::pace::Pace;
 use super::paths::BATCH;
 use super::resume::resume;
 use super::signals::Signals;
+use super::sources::Sources;
 use super::watched::Watched;
 use crate::bpf::events::Events;
 use crate::bpf::{Attachment, Kernel};
@@ -53,6 +54,7 @@ pub(super) struct Session {
     pub(super) meter: Meter,
     drops: drops::Names,
     pub(super) names: Names,
+    sources: Sources,
     host: host::Counters,
     pub(super) feed: Feed,
     notifier: Notifier,
@@ -90,6 +92,7 @@ impl Session {
             meter,
             drops,
             names,
+            sources: Sources::default(),
             host,
             feed,
             notifier: Notifier::new(),
@@ -195,6 +198,7 @@ impl Session {
         let overhead = self.meter.interval(&self.kernel, seen(&all))?;
         let host = self.host.interval(&mut self.life.route);
         let (names, mut intervals) = (self.names.current(), Vec::new());
+        self.sources.tell(&names, printer)?;
         for (device, counts) in self.devices.iter_mut().zip(all) {
             let counts = counts.settled();
             device.aggregate.is_now(now_ns);

@@ -45,7 +45,12 @@ impl Node {
         let mac = format!("02:50:00:00:00:0{index}");
         fabric.plug(index, &format!("nd{index}"), End { mac: Some(&mac), ..End::bare(&namespace, DEVICE) })?;
         let database = daemon::database(&namespace, &directory, "db", SCHEMA, None)?;
-        vsctl(&directory, &format!("--no-wait init -- set Open_vSwitch . external_ids:system-id=chassis-{index}"))?;
+        vsctl(
+            &directory,
+            &format!(
+                "--no-wait init -- set Open_vSwitch . external_ids:system-id=chassis-{index} external_ids:hostname=node{index}"
+            ),
+        )?;
         let socket = format!("unix:{}", directory.join("db.sock").display());
         let vswitchd = Mutex::new(daemon::start(&namespace, &directory, "ovs-vswitchd", &[socket])?);
         let node = Self { index, directory, daemons: vec![database], vswitchd, namespace };

@@ -1,0 +1,49 @@
+//! Two OVN chassis: names appear by themselves.
+
+use serde_json::Value;
+use tests::lab::{Lab, OVN_VNIS, Options};
+use tests::needs;
+use tests::ping::Ping;
+use tests::tunmon::{self, Tunmon};
+
+use super::support;
+
+#[test]
+fn names_of_an_ovn_node_appear_by_themselves_on_the_device_of_its_tunnels() {
+    if let Some(reason) = tunmon::missing(&[needs::NETWORK, needs::OVS, needs::OVN]) {
+        return needs::skip(&reason);
+    }
+    let lab = Lab::ovn(Options::default()).unwrap();
+    // The address of the endpoint is br-phy's, whose only port to the outside is eth0.
+    let arguments = format!("--ovs-db {} --events --interval 500ms", lab.database(1));
+    let mut tunmon = Tunmon::start(lab.node(1), "auto", &arguments).unwrap();
+    assert_eq!(tunmon.start_record()["devices"][0]["device"], "eth0");
+    let switch = support::source(&mut tunmon, "ovs", "up", 1);
+    let southbound = support::source(&mut tunmon, "ovn_sb", "up", 1);
+    assert_eq!((&switch["entries"], &southbound["from"]), (&Value::from(2), &Value::from("tcp:192.168.50.100:6642")));
+    let is_known = |record: &Value| {
+        record["schema"] == "tunmon.event/v1" && record["src_pod"] == "p11" && record["dst_pod"] == "p22"
+    };
+    for (from, to) in [("p11", "p22"), ("p11", "p21")] {
+        Ping { count: 3, ..Ping::to(lab.pod(to).ipv4) }.run(&lab.pod(from).namespace).unwrap();
+    }
+    tunmon.wait_for("a round trip between pods with names", is_known).unwrap();
+
+    let report = tunmon.stop().unwrap();
+    report.summary().unwrap();
+    let summary = report.records.last().unwrap();
+    let names: Vec<(u64, &str)> =
+        rows(summary, "vnis").map(|row| (row["vni"].as_u64().unwrap(), text(&row["network"]))).collect();
+    assert_eq!(names, [(OVN_VNIS[0].into(), "ls0"), (OVN_VNIS[1].into(), "ls1")]);
+    let peers: Vec<(&str, &str)> = rows(summary, "peers").map(|row| (text(&row["peer"]), text(&row["node"]))).collect();
+    assert_eq!(peers, [("192.168.50.2", "node2")]);
+    assert_eq!(rows(summary, "peers").next().unwrap()["tunnel"]["csum"], true);
+}
+
+fn rows<'a>(record: &'a Value, table: &str) -> impl Iterator<Item = &'a Value> {
+    record[table].as_array().unwrap().iter()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}
