@@ -19,7 +19,7 @@ mod sys;
 mod tap;
 #[cfg(test)]
 mod tests;
-mod topology;
+pub(crate) mod topology;
 mod traffic;
 mod worker;
 

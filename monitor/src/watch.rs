@@ -30,7 +30,7 @@ use crate::aggregate::Limits;
 use crate::bpf::load::{processors, random_seed};
 use crate::bpf::{Attachment, Ingress, Kernel, Pins, Sizes};
 use crate::cli::Cli;
-use crate::demo::{Demo, Fault};
+use crate::demo::{Demo, Fault, topology};
 use crate::device::{Device, Pattern};
 use crate::export::json::{Start, StartDevice};
 use crate::failure::{Failure, is_privileged};
@@ -87,7 +87,13 @@ pub(crate) fn demo(cli: &Cli, fault: Fault) -> Result<()> {
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             demo.enter_node()?;
-            watch(&["eth0".to_owned()], Plan::none(), cli, &mut Printer::new(cli.common.output), bound)
+            watch(
+                &["eth0".to_owned()],
+                Plan::fixed(topology::names()),
+                cli,
+                &mut Printer::new(cli.common.output),
+                bound,
+            )
         });
         watcher.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the watching thread ended by a panic")))
     })

@@ -11,6 +11,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::inventory::{self, Facts, Name, Network, NetworkKind};
+
 /// IP version of an underlay, a pod or a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -39,6 +41,7 @@ pub(super) enum Node {
 /// One logical network: a pod on each node and a Geneve tunnel between them.
 pub(super) struct Tunnel {
     pub(super) vni: u32,
+    name: &'static str,
     /// IP version of the underlay that carries it.
     pub(super) outer: Family,
     /// Whether the demo's own encapsulator adds the OVN option (class 0x0102, type 0x80).
@@ -48,14 +51,42 @@ pub(super) struct Tunnel {
     subnet: u8,
 }
 
+/// What everything is called.
+pub(crate) fn names() -> Facts {
+    let nodes = Node::BOTH.into_iter().flat_map(|node| {
+        let name = Name::new(&format!("node{}", node as u8));
+        let named = inventory::Node { name: Some(name), chassis: None };
+        Family::BOTH.map(|family| (node.underlay(family), named.clone()))
+    });
+    let networks = TUNNELS.iter().map(|tunnel| {
+        let network = Network { name: Name::new(tunnel.name), kind: NetworkKind::Switch };
+        (tunnel.vni, network)
+    });
+    let pods = TUNNELS.iter().flat_map(|tunnel| {
+        Node::BOTH.into_iter().flat_map(move |node| {
+            let name = Name::new(&format!("{}/pod{}", tunnel.name, node as u8));
+            Family::BOTH.map(|family| ((tunnel.vni, tunnel.pod(node, family)), name.clone()))
+        })
+    });
+    let (has_all_nodes, has_all_networks) = (true, true);
+    Facts {
+        nodes: nodes.collect(),
+        networks: networks.collect(),
+        pods: pods.collect(),
+        has_all_nodes,
+        has_all_networks,
+        ..Facts::default()
+    }
+}
+
 pub(super) const UNDERLAY_MTU_BYTES: u16 = 1500;
 pub(super) const GENEVE_PORT: u16 = 6081;
 
 pub(super) const TUNNELS: [Tunnel; 3] = [
-    Tunnel { vni: 100, outer: Family::V4, ovn_option: true, mtu_bytes: 1442, subnet: 1 },
-    Tunnel { vni: 200, outer: Family::V4, ovn_option: false, mtu_bytes: 1442, subnet: 2 },
+    Tunnel { vni: 100, name: "blue", outer: Family::V4, ovn_option: true, mtu_bytes: 1442, subnet: 1 },
+    Tunnel { vni: 200, name: "green", outer: Family::V4, ovn_option: false, mtu_bytes: 1442, subnet: 2 },
     // 40 bytes of IPv6 + 8 of UDP + 8 of Geneve + 14 of Ethernet.
-    Tunnel { vni: 300, outer: Family::V6, ovn_option: false, mtu_bytes: 1430, subnet: 3 },
+    Tunnel { vni: 300, name: "red", outer: Family::V6, ovn_option: false, mtu_bytes: 1430, subnet: 3 },
 ];
 
 impl Node {
