@@ -16,6 +16,8 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NlaBuffer, NlasI
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::inventory::Name;
+
 pub(crate) use filters::{Filter, NewFilter, Parent, Qdisc};
 pub(crate) use links::Link;
 pub(crate) use routes::Hop;
@@ -210,7 +212,8 @@ fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 /// Text as the kernel gives it, with a zero at its end.
 fn text(value: &[u8]) -> String {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
-    String::from_utf8_lossy(&value[..end]).into_owned()
+    // Devices may be called almost anything.
+    Name::from_bytes(&value[..end]).to_string()
 }
 
 fn number(value: &[u8]) -> Option<u32> {

@@ -27,12 +27,18 @@ pub(crate) enum Question {
     /// The last interval of each device.
     Intervals(oneshot::Sender<Vec<Arc<Snapshot>>>),
     /// The whole run until now, of each device.
-    Summaries(oneshot::Sender<Vec<(Snapshot, Vec<Finding>)>>),
+    Summaries(oneshot::Sender<Summaries>),
     /// The last events as records, the newest last.
-    Events(oneshot::Sender<Vec<Arc<str>>>),
+    Events(oneshot::Sender<Records>),
     /// Whether everything is as it should be.
     Health(oneshot::Sender<Health>),
 }
+
+/// The whole run of each device, and its findings.
+pub(crate) type Summaries = Arc<Vec<(Snapshot, Vec<Finding>)>>;
+
+/// Records, the newest last.
+pub(crate) type Records = Arc<Vec<Arc<str>>>;
 
 /// How the run is.
 pub(crate) struct Health {

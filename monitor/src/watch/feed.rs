@@ -17,14 +17,13 @@ use crate::bpf::Kernel;
 use crate::counts::Counts;
 use crate::export::json::{self, Record};
 use crate::export::metrics::{DeviceMoment, Moment, Process, Room};
-use crate::findings::Finding;
 use crate::output::Printer;
-use crate::serve::desk::{Counter, Health, Line, Question};
+use crate::serve::desk::{Counter, Health, Line, Question, Records, Summaries};
 use crate::snapshot::Snapshot;
 
 /// Events that are kept for those who ask later.
 const KEPT: usize = 1024;
-/// Scrapes share a moment so long.
+/// Questions share an answer so long, so that many of them cost no more than two in a second.
 const GOOD: Duration = Duration::from_millis(500);
 
 /// The run's side of the desk; without a server it does nothing.
@@ -33,8 +32,18 @@ pub(super) struct Feed {
     pub(super) has_peer_buckets: bool,
     began: Timestamp,
     events: VecDeque<Kept>,
-    moment: Option<(Instant, Arc<Moment>)>,
+    moment: Held<Arc<Moment>>,
+    summaries: Held<Summaries>,
+    records: Held<Records>,
     intervals: Vec<Arc<Snapshot>>,
+}
+
+/// An answer, and when it was made.
+type Held<T> = Option<(Instant, T)>;
+
+/// The answer that is held, if it is good.
+fn held<T: Clone>(held: &Held<T>) -> Option<T> {
+    held.as_ref().filter(|(at, _)| at.elapsed() < GOOD).map(|(_, answer)| answer.clone())
 }
 
 /// An event that is kept: as it came, or as a record when it takes more than names to make one.
@@ -46,7 +55,8 @@ enum Kept {
 impl Feed {
     pub(super) fn new(counter: Option<Counter>, has_peer_buckets: bool) -> Self {
         let began = Timestamp::now();
-        Self { counter, has_peer_buckets, began, events: VecDeque::new(), moment: None, intervals: Vec::new() }
+        let (events, intervals) = (VecDeque::new(), Vec::new());
+        Self { counter, has_peer_buckets, began, events, moment: None, summaries: None, records: None, intervals }
     }
 
     /// The next question; without a server there is none, ever.
@@ -139,7 +149,10 @@ impl Session {
     }
 
     /// The kept events as records, with the names as they are now; without those of a device that is watched no more.
-    fn records(&self) -> Vec<Arc<str>> {
+    fn records(&mut self) -> Records {
+        if let Some(records) = held(&self.feed.records) {
+            return records;
+        }
         let (boot, names) = (boot_time(), self.names.current());
         let one = |kept: &Kept| match kept {
             Kept::Record(record) => Some(record.clone()),
@@ -150,7 +163,9 @@ impl Session {
                 record(json::EVENT, at, json::Event::new(event, &device.device.name, tunnel.as_ref(), &names))
             }
         };
-        self.feed.events.iter().filter_map(one).collect()
+        let records: Records = Arc::new(self.feed.events.iter().filter_map(one).collect());
+        self.feed.records = Some((Instant::now(), records.clone()));
+        records
     }
 
     fn health(&self) -> Health {
@@ -159,7 +174,10 @@ impl Session {
     }
 
     /// The whole run until now, of each device.
-    fn summaries(&mut self) -> Result<Vec<(Snapshot, Vec<Finding>)>> {
+    fn summaries(&mut self) -> Result<Summaries> {
+        if let Some(summaries) = held(&self.feed.summaries) {
+            return Ok(summaries);
+        }
         let all = self.all_counts(Kernel::counts_with_histograms)?;
         let (now, seconds) = (Instant::now(), (self.before + self.started.elapsed()).as_secs_f64());
         let (names, overhead) = (self.names.current(), Some(self.meter.so_far()));
@@ -170,17 +188,17 @@ impl Session {
             let blind_seconds = Some(device.blind.whole(now).as_secs_f64());
             (Snapshot { overhead, blind_seconds, ..snapshot }.named(&names), device.findings.all())
         };
-        Ok(self.devices.iter_mut().zip(all).map(one).collect())
+        let summaries: Summaries = Arc::new(self.devices.iter_mut().zip(all).map(one).collect());
+        self.feed.summaries = Some((now, summaries.clone()));
+        Ok(summaries)
     }
 
     /// Everything that is exported, as of now or of a moment ago.
     fn moment(&mut self) -> Result<Arc<Moment>> {
-        let now = Instant::now();
-        if let Some((at, moment)) = &self.feed.moment
-            && now - *at < GOOD
-        {
-            return Ok(moment.clone());
+        if let Some(moment) = held(&self.feed.moment) {
+            return Ok(moment);
         }
+        let now = Instant::now();
         let all = self.all_counts(Kernel::counts_with_histograms)?;
         let names = self.names.current();
         let room = Room {

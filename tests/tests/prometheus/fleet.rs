@@ -94,7 +94,7 @@ fn frame(from: u8, to: u8, kind: u8, sequence: u16) -> Vec<u8> {
 /// The rules with windows of seconds, for nobody waits for minutes here.
 fn quick_rules() -> String {
     let rules = fs::read_to_string(repository("deploy/prometheus/tunmon-rules.yaml")).unwrap();
-    let quick = rules.replace("5m])", "20s])").replace("> 330", "> 20").replace("for: 5m", "for: 3s");
+    let quick = rules.replace("5m])", "20s])").replace("> 330", "> 30").replace("for: 5m", "for: 3s");
     assert!(quick.matches("20s])").count() >= 8, "the rules have other windows");
     // In so short a time scrapes at different moments make a difference of a few in a hundred.
     quick.replace("tunmon:underlay_loss:ratio5m > 0.01", "tunmon:underlay_loss:ratio5m > 0.06")
@@ -140,7 +140,8 @@ fn check(world: &World, server: &Server<'_>) {
     let rows = server.query("tunmon:fleet_rtt_seconds:p99_5m");
     assert!(rows.iter().any(|(row, _)| row["source"] == "node2" && row["destination"] == "node3"), "{rows:?}");
     server.until("count(tunmon:fleet_path_mtu_bytes:min == 1500)", 6.0);
-    assert_eq!(server.query("ALERTS{alertname=\"TunmonUnderlayLoss\"}"), [], "healthy nodes");
+    // Pending it may be for a moment, while windows fill; that is what it waits for.
+    assert_eq!(server.query("ALERTS{alertname=\"TunmonUnderlayLoss\",alertstate=\"firing\"}"), [], "healthy nodes");
 
     world.lose();
     let lossy = format!("{loss}{{source=\"node1\",destination=\"node3\"}}");
@@ -149,8 +150,8 @@ fn check(world: &World, server: &Server<'_>) {
     })
     .unwrap();
     server.until("count(ALERTS{alertname=\"TunmonUnderlayLoss\",alertstate=\"firing\"})", 1.0);
-    let alerts = server.query("ALERTS{alertname=\"TunmonUnderlayLoss\"}");
+    let alerts = server.query("ALERTS{alertname=\"TunmonUnderlayLoss\",alertstate=\"firing\"}");
     let [(alert, _)] = alerts.as_slice() else { panic!("{alerts:?}") };
     assert_eq!((&alert["from"], &alert["to"], &alert["vni"]), (&"192.0.2.1".into(), &"192.0.2.3".into(), &"77".into()));
-    assert_eq!(server.value(&format!("count({loss} < 0.06)")).unwrap(), 5.0, "{:?}", server.query(loss));
+    server.until(&format!("count({loss} < 0.06)"), 5.0);
 }

@@ -21,7 +21,7 @@ use crate::{
 /// The test programs that make up the suite.
 const SUITE: [&str; 2] = ["kernel", "life"];
 /// Tests of theirs for which it makes no difference which kernel it is.
-const SAME_ANYWHERE: [&str; 10] = [
+const SAME_ANYWHERE: [&str; 13] = [
     // Takes minutes where processors are emulated: `cargo xtask vm 6.1` runs it by name.
     "black_hole",
     "a_storm",
@@ -33,6 +33,9 @@ const SAME_ANYWHERE: [&str; 10] = [
     "events_that_nobody_has_read",
     "with_other_bounds",
     "pins_are_kept",
+    "made_anew_meanwhile",
+    "killed_runs_leave_their_counts",
+    "behind_generic_xdp",
 ];
 /// Runs each program with the same arguments; the exit code is of the last that failed.
 const SCRIPT: &str = r#"code=0; for program in $SUITE; do "$program" "$@" || code=$?; done; exit "$code""#;
