@@ -192,26 +192,6 @@ impl Inventory {
         self.sources.values()
     }
 
-    /// All nodes.
-    pub fn nodes(&self) -> impl Iterator<Item = (IpAddr, &Node, Kind)> {
-        self.nodes.iter().map(|(address, (node, kind))| (*address, node, *kind))
-    }
-
-    /// All networks.
-    pub fn networks(&self) -> impl Iterator<Item = (u32, &Network, Kind)> {
-        self.networks.iter().map(|(vni, (network, kind))| (*vni, network, *kind))
-    }
-
-    /// Whether an address is of no node, by a source that knows all of them and is there; `None` when there is no such.
-    pub fn is_unknown_node(&self, address: IpAddr) -> Option<bool> {
-        self.judge_of_nodes().map(|_| !self.nodes.contains_key(&address))
-    }
-
-    /// Whether a VNI is of no network, in the same way.
-    pub fn is_unknown_network(&self, vni: u32) -> Option<bool> {
-        self.judge_of_networks().map(|_| !self.networks.contains_key(&vni))
-    }
-
     /// The source that knows all nodes and is there, if there is one.
     pub fn judge_of_nodes(&self) -> Option<&Source> {
         self.judge(|facts| facts.has_all_nodes)

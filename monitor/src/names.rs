@@ -188,8 +188,9 @@ impl Hub {
         self.published.send_replace(Arc::new(inventory.clone()));
     }
 
-    /// What is known, and when that changes.
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Inventory>> {
-        self.published.subscribe()
+    /// When what a source has told was last known to be so.
+    fn synced(&self, kind: Kind) -> Option<Timestamp> {
+        let inventory = self.inventory.lock().unwrap_or_else(PoisonError::into_inner);
+        inventory.sources().find(|source| source.kind == kind)?.synced
     }
 }

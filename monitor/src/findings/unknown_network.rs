@@ -1,8 +1,6 @@
 //! TM207: tunnel packets come with a VNI that is of no network, by an inventory that knows all networks.
 
-use serde_json::Value;
-
-use super::unknown_peer::hits;
+use super::unknown_peer::{hits, nothing};
 use super::{Hit, Rule, Severity};
 use crate::snapshot::Snapshot;
 
@@ -24,19 +22,14 @@ fn judge(snapshot: &Snapshot) -> Vec<Hit> {
         cause: format!("tunnel packets come with VNI {vni}, which is of no network"),
         // The VNI is in the upper 24 bits of the second word behind the UDP header (RFC 8926 §3.4).
         test: format!("tcpdump -n -c 10 -i {} 'udp port 6081 and udp[12:4] >> 8 = {vni}'", snapshot.device),
-        ..nothing()
+        ..nothing(FIX)
     };
     let others = |count: usize| Hit {
         cause: format!("tunnel packets come with {count} more VNIs, which are of no networks"),
         test: format!("tcpdump -n -c 100 -i {} udp port 6081", snapshot.device),
-        ..nothing()
+        ..nothing(FIX)
     };
     hits(&snapshot.evidence.unknown_networks, told, others)
-}
-
-fn nothing() -> Hit {
-    let (cause, test) = (String::new(), String::new());
-    Hit { vni: None, peer: None, count: 0, evidence: Value::Null, cause, fix: FIX.to_owned(), test }
 }
 
 #[cfg(test)]

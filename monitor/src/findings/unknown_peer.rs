@@ -43,19 +43,20 @@ fn judge(snapshot: &Snapshot) -> Vec<Hit> {
         peer: Some(peer),
         cause: format!("{peer} sends tunnel packets and is no node"),
         test: format!("tcpdump -n -c 10 -i {} src host {peer} and udp port 6081", snapshot.device),
-        ..nothing()
+        ..nothing(FIX)
     };
     let others = |count: usize| Hit {
         cause: format!("{count} more addresses send tunnel packets and are no nodes"),
         test: format!("tcpdump -n -c 100 -i {} udp port 6081", snapshot.device),
-        ..nothing()
+        ..nothing(FIX)
     };
     hits(&snapshot.evidence.unknown_peers, told, others)
 }
 
-fn nothing() -> Hit {
+/// A hit that says what to do, and nothing else yet.
+pub(super) fn nothing(fix: &str) -> Hit {
     let (cause, test) = (String::new(), String::new());
-    Hit { vni: None, peer: None, count: 0, evidence: serde_json::Value::Null, cause, fix: FIX.to_owned(), test }
+    Hit { vni: None, peer: None, count: 0, evidence: serde_json::Value::Null, cause, fix: fix.to_owned(), test }
 }
 
 /// The hits of strangers: one each of those that have a place, and one of all others.

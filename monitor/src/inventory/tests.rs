@@ -56,15 +56,16 @@ fn a_pod_is_found_by_its_own_network_and_by_others_only_if_they_agree() {
 
 #[test]
 fn only_a_source_that_is_there_and_knows_all_says_that_something_is_unknown() {
+    let is_unknown = |inventory: &Inventory, node| inventory.judge_of_nodes().map(|_| inventory.node(node).is_none());
     let mut inventory = Inventory::default();
     let [known, stranger] = [IpAddr::from(ADDRESS), IpAddr::from([192, 0, 2, 9])];
     inventory.tell(Kind::Kubernetes, facts(node(Some("k8s"), None)));
     inventory.is(source(Kind::Kubernetes, State::Up));
-    assert_eq!(inventory.is_unknown_node(stranger), None);
+    assert_eq!(is_unknown(&inventory, stranger), None);
     inventory.tell(Kind::OvnSb, Facts { has_all_nodes: true, ..Facts::default() });
     inventory.is(source(Kind::OvnSb, State::Up));
-    assert_eq!((inventory.is_unknown_node(known), inventory.is_unknown_node(stranger)), (Some(false), Some(true)));
-    assert_eq!(inventory.is_unknown_network(5), None);
+    assert_eq!((is_unknown(&inventory, known), is_unknown(&inventory, stranger)), (Some(false), Some(true)));
+    assert_eq!(inventory.judge_of_networks(), None);
     inventory.is(source(Kind::OvnSb, State::Down));
-    assert_eq!(inventory.is_unknown_node(stranger), None);
+    assert_eq!(is_unknown(&inventory, stranger), None);
 }

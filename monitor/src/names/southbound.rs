@@ -78,24 +78,9 @@ pub(super) async fn run_auto(hub: Hub, paths: Paths, mut ovn: watch::Receiver<Op
         };
         if was_there || !told.remote.is_empty() {
             let trouble = Name::new(&format!("the node's switch names no database (ovn-remote): {trouble}"));
-            let synced = hub
-                .watch()
-                .borrow()
-                .sources()
-                .find(|source| source.kind == inventory::Kind::OvnSb)
-                .and_then(|source| source.synced);
-            let from = Name::new(&told.remote);
-            hub.tell(
-                Source {
-                    kind: inventory::Kind::OvnSb,
-                    state: State::Down,
-                    from,
-                    trouble: Some(trouble),
-                    entries: 0,
-                    synced,
-                },
-                None,
-            );
+            let (kind, from) = (inventory::Kind::OvnSb, Name::new(&told.remote));
+            let synced = hub.synced(kind);
+            hub.tell(Source { kind, state: State::Down, from, trouble: Some(trouble), entries: 0, synced }, None);
         }
         changes(&mut ovn, |now| *now != told).await;
     }

@@ -71,8 +71,10 @@ pub(in crate::names) async fn once(subject: &mut impl Subject, target: &Target) 
 
 /// Follows the database of this target, for ever.
 pub(in crate::names) async fn follow(hub: Hub, kind: Kind, subject: &mut impl Subject, target: &Target) -> Infallible {
-    let mut teller = Teller { hub, kind, entries: 0, synced: None, is_up: false };
     let Some(first) = target.remotes.first() else { return std::future::pending().await };
+    let (from, state) = (Name::new(&first.to_string()), State::Starting);
+    let source = Source { kind, state, from, trouble: None, entries: 0, synced: None };
+    let mut teller = Teller { hub, source };
     teller.tell(State::Starting, first, None, None);
     let mut back_off = BACK_OFF[0];
     loop {
@@ -83,7 +85,7 @@ pub(in crate::names) async fn follow(hub: Hub, kind: Kind, subject: &mut impl Su
             while trouble.is_excess && subject.lessen(&trouble) {
                 trouble = converse(&mut teller, subject, remote, &target.paths).await;
             }
-            if teller.is_up {
+            if teller.source.state == State::Up {
                 failed = None;
                 teller.tell(State::Down, remote, Some(&trouble.text), None);
                 back_off = if began.elapsed() > GOOD { BACK_OFF[0] } else { back_off };
@@ -154,43 +156,22 @@ async fn try_converse(
 /// What the hub is told of one source.
 struct Teller {
     hub: Hub,
-    kind: Kind,
-    entries: usize,
-    synced: Option<Timestamp>,
-    is_up: bool,
+    source: Source,
 }
 
 impl Teller {
     /// That it is up, with what it says if that may have changed.
     fn up(&mut self, remote: &Remote, subject: Option<&mut impl Subject>) {
-        self.synced = Some(Timestamp::now());
-        let Some(subject) = subject else { return self.again() };
+        self.source.synced = Some(Timestamp::now());
+        let Some(subject) = subject else { return self.hub.tell(self.source.clone(), None) };
         let (facts, missing) = subject.facts();
-        self.entries = facts.nodes.len() + facts.networks.len() + facts.ports.len();
+        self.source.entries = facts.nodes.len() + facts.networks.len() + facts.ports.len();
         self.tell(State::Up, remote, missing.as_deref(), Some(facts));
     }
 
-    /// That what was said is so still.
-    fn again(&self) {
-        let known = self.hub.watch().borrow().clone();
-        let source = known.sources().find(|source| source.kind == self.kind).cloned();
-        // The receiver holds names that the next tell replaces.
-        drop(known);
-        if let Some(source) = source {
-            self.hub.tell(Source { synced: self.synced, ..source }, None);
-        }
-    }
-
     fn tell(&mut self, state: State, remote: &Remote, trouble: Option<&str>, facts: Option<Facts>) {
-        self.is_up = state == State::Up;
-        let source = Source {
-            kind: self.kind,
-            state,
-            from: Name::new(&remote.to_string()),
-            trouble: trouble.map(Name::new),
-            entries: self.entries,
-            synced: self.synced,
-        };
-        self.hub.tell(source, facts);
+        (self.source.state, self.source.from) = (state, Name::new(&remote.to_string()));
+        self.source.trouble = trouble.map(Name::new);
+        self.hub.tell(self.source.clone(), facts);
     }
 }
