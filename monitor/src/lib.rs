@@ -19,6 +19,7 @@ pub mod device;
 mod explain;
 pub mod export;
 pub mod failure;
+mod file;
 pub mod findings;
 pub mod inventory;
 mod kallsyms;

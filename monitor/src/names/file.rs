@@ -9,8 +9,8 @@ mod scalar;
 mod tree;
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use tokio::task::spawn_blocking;
 
 use super::{Hub, Task};
 use crate::failure::Failure;
+use crate::file;
 use crate::inventory::{Facts, Kind, Name, Source, State};
 
 const ADVICE: &str =
@@ -138,12 +139,7 @@ fn read(path: &Path) -> Result<Facts, Problem> {
     if !fs::metadata(path)?.is_file() {
         return Err(Problem::new(None, "no regular file"));
     }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(Problem::new(None, format_args!("it is longer than {} MiB", MOST_BYTES >> 20)));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(file::read(path, MOST_BYTES)?).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         Problem::new(line_of(good), "no UTF-8")
     })?;

@@ -2,10 +2,10 @@
 //! <https://github.com/prometheus/exporter-toolkit/blob/v0.13.0/docs/web-configuration.md>
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use std::{fs, io};
 
 use anyhow::Result;
 use hyper::header::{HeaderName, HeaderValue};
@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::tls;
 use crate::failure::Failure;
+use crate::file;
 
 /// What the file says.
 #[derive(Debug, Default, Deserialize)]
@@ -74,8 +75,6 @@ struct State {
 
 /// Between two looks whether it has changed.
 const LOOK: Duration = Duration::from_secs(1);
-/// The longest file.
-const LONGEST: u64 = 1 << 20;
 /// Headers that may be set, as exporter-toolkit has them.
 const HEADERS: [&str; 5] = [
     "content-security-policy",
@@ -127,7 +126,8 @@ fn load(path: &Path) -> Result<(Rules, Stamps), Failure> {
     let advice = "the file of --web-config has the form of exporter-toolkit: tls_server_config, http_server_config, \
                   basic_auth_users; see docs/http.md";
     let wrong = |cause: String| Failure::usage(format!("{}: {cause}", path.display()), advice);
-    let text = read(path).map_err(|error| wrong(error.to_string()))?;
+    let bytes = file::read(path, file::SMALL).map_err(|error| wrong(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| wrong(error.to_string()))?;
     let file: File = if text.trim().is_empty() {
         File::default()
     } else {
@@ -158,14 +158,6 @@ fn load(path: &Path) -> Result<(Rules, Stamps), Failure> {
     files.get_or_insert_default().push(path.to_owned());
     let stamps = files.unwrap_or_default().into_iter().map(|path| (path.clone(), changed(&path))).collect();
     Ok((rules, stamps))
-}
-
-/// The text of a file that is not too long.
-pub(super) fn read(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > LONGEST {
-        return Err(io::Error::other(format!("it is longer than {LONGEST} bytes")));
-    }
-    fs::read_to_string(path)
 }
 
 fn first_line(text: &str) -> String {

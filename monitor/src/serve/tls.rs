@@ -4,15 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::TlsAcceptor;
 
 use super::config::Tls;
+use crate::file;
 
 /// What is wrong.
 #[derive(Debug)]
@@ -27,8 +26,8 @@ impl fmt::Display for Wrong {
 /// TLS as the file asks for, and the files that it was made of; paths are relative to `folder`.
 pub(super) fn acceptor(tls: &Tls, folder: &Path) -> Result<(TlsAcceptor, Vec<PathBuf>), Wrong> {
     let [cert, key] = [&tls.cert_file, &tls.key_file].map(|path| folder.join(path));
-    let chain = certificates(&cert)?;
-    let secret = PrivateKeyDer::from_pem_file(&key).map_err(|error| Wrong(format!("{}: {error}", key.display())))?;
+    let chain = file::certificates(&cert).map_err(|error| wrong(&cert, &error))?;
+    let secret = file::private_key(&key).map_err(|error| wrong(&key, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut files = vec![cert.clone(), key];
     let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -41,7 +40,7 @@ pub(super) fn acceptor(tls: &Tls, folder: &Path) -> Result<(TlsAcceptor, Vec<Pat
     };
     files.extend(ca);
     let config = builder.with_single_cert(chain, secret);
-    let mut config = config.map_err(|error| Wrong(format!("{}: {error}", cert.display())))?;
+    let mut config = config.map_err(|error| wrong(&cert, &error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok((TlsAcceptor::from(Arc::new(config)), files))
 }
@@ -80,19 +79,12 @@ fn verifier(
         return if is_asked { Err(Wrong(cause.to_owned())) } else { Ok(None) };
     };
     let ca = ca.ok_or_else(|| Wrong("client_auth_type needs a client_ca_file".to_owned()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca)? {
-        roots.add(certificate).map_err(|error| Wrong(format!("{}: {error}", ca.display())))?;
-    }
+    let roots = file::authorities(ca).map_err(|error| wrong(ca, &error))?;
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = if is_required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map(Some).map_err(|error| Wrong(format!("{}: {error}", ca.display())))
+    builder.build().map(Some).map_err(|error| wrong(ca, &error))
 }
 
-/// All certificates of a file; there must be one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    let wrong = |error: &dyn fmt::Display| Wrong(format!("{}: {error}", path.display()));
-    let all = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
-    let all = all.collect::<Result<Vec<_>, _>>().map_err(|error| wrong(&error))?;
-    if all.is_empty() { Err(wrong(&"there is no certificate in it")) } else { Ok(all) }
+fn wrong(path: &Path, error: &dyn fmt::Display) -> Wrong {
+    Wrong(format!("{}: {error}", path.display()))
 }

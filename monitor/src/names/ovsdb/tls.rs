@@ -10,13 +10,13 @@ use anyhow::{Context, Result, anyhow};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
 use crate::failure::Failure;
+use crate::file;
 
 /// Files of TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,9 +26,6 @@ pub(in crate::names) struct Paths {
     /// Our certificate, and its key.
     pub(in crate::names) own: Option<(PathBuf, PathBuf)>,
 }
-
-/// Files of certificates are small.
-const FILE_MOST: u64 = 1 << 20;
 
 impl Paths {
     /// These, and where there is none those of `other`.
@@ -60,10 +57,7 @@ impl Paths {
             return Err(Failure::usage("TLS needs the database's authority", "name it: --ovn-ca FILE").into());
         };
         let provider = Arc::new(ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(authority)? {
-            roots.add(certificate).map_err(|error| unfit(authority, &error.to_string()))?;
-        }
+        let roots = file::authorities(authority).map_err(|error| unfit(authority, &error))?;
         let verifier = Arc::new(Chain { roots, provider: provider.clone() });
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::ALL_VERSIONS)?;
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
@@ -78,10 +72,7 @@ impl Paths {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let text = text(path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let found = found.map_err(|error| unfit(path, &error.to_string()))?;
-    if found.is_empty() { Err(unfit(path, "there is no certificate in it")) } else { Ok(found) }
+    file::certificates(path).map_err(|error| unfit(path, &error))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
@@ -91,17 +82,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
             format!("{}: others than its owner may use this private key (mode {:03o})", path.display(), mode & 0o777);
         return Err(Failure::usage(cause, format!("keep it to its owner: chmod 600 {}", path.display())).into());
     }
-    PrivateKeyDer::from_pem_slice(&text(path)?).map_err(|error| unfit(path, &error.to_string()))
-}
-
-fn text(path: &Path) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let read = || {
-        let mut text = Vec::new();
-        fs::File::open(path)?.take(FILE_MOST).read_to_end(&mut text)?;
-        std::io::Result::Ok(text)
-    };
-    read().map_err(|error| unfit(path, &error.to_string()))
+    file::private_key(path).map_err(|error| unfit(path, &error))
 }
 
 fn unfit(path: &Path, why: &str) -> anyhow::Error {
