@@ -6,12 +6,11 @@ use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::desk::{Desk, Health, Question};
+use super::desk::{Desk, Health, Question, state};
 use super::routes::{Body, body, plain, unanswered};
 use crate::export::json::{self, Record, Summary};
-use crate::findings::Finding;
 use crate::inventory::State;
-use crate::snapshot::{Accounting, Peer, Snapshot, Traffic, Vni};
+use crate::snapshot::{Accounting, Snapshot, Traffic};
 
 /// Names of sources that have not answered by then are not waited for.
 const FIRST_SYNC_SECONDS: u64 = 5;
@@ -20,8 +19,8 @@ const FIRST_SYNC_SECONDS: u64 = 5;
 pub(super) async fn answer(desk: &Desk, name: &str) -> Response<Body> {
     let answer = match name {
         "summary" => summary(desk).await,
-        "vnis" => vnis(desk).await,
-        "peers" => peers(desk).await,
+        "vnis" => rows(desk, |interval| &interval.vnis).await,
+        "peers" => rows(desk, |interval| &interval.peers).await,
         "findings" => findings(desk).await,
         "accounting" => accounting(desk).await,
         "sources" => sources(desk).await,
@@ -42,35 +41,28 @@ struct Row<'a, T> {
     row: &'a T,
 }
 
-async fn vnis(desk: &Desk) -> Option<Response<Body>> {
+/// Rows of the last interval of each device.
+async fn rows<T: Serialize>(desk: &Desk, of: impl Fn(&Snapshot) -> &Vec<T>) -> Option<Response<Body>> {
     let intervals = desk.ask(Question::Intervals).await?;
-    let rows: Vec<Row<'_, Vni>> = intervals.iter().flat_map(|it| it.vnis.iter().map(|row| row_of(it, row))).collect();
-    Some(json(&rows))
-}
-
-async fn peers(desk: &Desk) -> Option<Response<Body>> {
-    let intervals = desk.ask(Question::Intervals).await?;
-    let rows: Vec<Row<'_, Peer>> = intervals.iter().flat_map(|it| it.peers.iter().map(|row| row_of(it, row))).collect();
-    Some(json(&rows))
-}
-
-fn row_of<'a, T>(interval: &'a Snapshot, row: &'a T) -> Row<'a, T> {
-    Row { device: &interval.device, interval_seconds: interval.interval_seconds, row }
+    let rows = intervals.iter().flat_map(|interval| {
+        let Snapshot { device, interval_seconds, .. } = interval.as_ref();
+        of(interval).iter().map(|row| Row { device, interval_seconds: *interval_seconds, row })
+    });
+    Some(json(&rows.collect::<Vec<_>>()))
 }
 
 async fn summary(desk: &Desk) -> Option<Response<Body>> {
     let summaries = desk.ask(Question::Summaries).await?;
-    let now = Timestamp::now();
-    let record = |(snapshot, findings): &'_ (Snapshot, Vec<Finding>)| {
+    let ts = format!("{:.9}", Timestamp::now());
+    let records = summaries.iter().map(|(snapshot, findings)| {
         let body = Summary { snapshot, findings };
-        serde_json::value::to_raw_value(&Record { schema: json::SUMMARY, ts: format!("{now:.9}"), body }).ok()
-    };
-    Some(json(&summaries.iter().filter_map(record).collect::<Vec<_>>()))
+        Record { schema: json::SUMMARY, ts: ts.clone(), body }
+    });
+    Some(json(&records.collect::<Vec<_>>()))
 }
 
 async fn findings(desk: &Desk) -> Option<Response<Body>> {
-    let summaries = desk.ask(Question::Summaries).await?;
-    Some(json(&summaries.iter().flat_map(|(_, findings)| findings).collect::<Vec<_>>()))
+    Some(json(&desk.ask(Question::Findings).await?))
 }
 
 /// What became of everything that a device has seen.
@@ -121,16 +113,16 @@ pub(super) async fn readiness(desk: &Desk) -> Response<Body> {
 }
 
 fn devices(health: &Health) -> String {
-    let line = |(name, is_watched): &(String, bool)| {
-        format!("device {name}: {}\n", if *is_watched { "watched" } else { "not there, waited for" })
-    };
+    let line = |(name, is_watched): &(String, bool)| format!("device {name}: {}\n", state(*is_watched));
     health.devices.iter().map(line).collect()
 }
 
 /// An answer that is this value.
-pub(super) fn json<T: Serialize>(value: &T) -> Response<Body> {
-    let text = serde_json::to_vec(value).unwrap_or_default();
-    as_json(text)
+fn json<T: Serialize>(value: &T) -> Response<Body> {
+    match serde_json::to_vec(value) {
+        Ok(text) => as_json(text),
+        Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
 }
 
 /// An answer that is this JSON.

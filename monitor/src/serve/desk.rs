@@ -28,6 +28,8 @@ pub(crate) enum Question {
     Intervals(oneshot::Sender<Vec<Arc<Snapshot>>>),
     /// The whole run until now, of each device.
     Summaries(oneshot::Sender<Summaries>),
+    /// Findings of the run.
+    Findings(oneshot::Sender<Vec<Finding>>),
     /// The last events as records, the newest last.
     Events(oneshot::Sender<Records>),
     /// Whether everything is as it should be.
@@ -77,6 +79,11 @@ pub(crate) fn desk() -> (Desk, Counter) {
     let (sender, questions) = mpsc::channel(WAITING);
     let (events, _) = broadcast::channel(BEHIND);
     (Desk { questions: sender, events: events.clone() }, Counter { questions, events })
+}
+
+/// Whether a device is watched, in words.
+pub(super) fn state(is_watched: bool) -> &'static str {
+    if is_watched { "watched" } else { "not there, waited for" }
 }
 
 impl Desk {

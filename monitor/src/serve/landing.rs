@@ -5,7 +5,7 @@ use std::fmt::Write;
 use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use super::desk::{Desk, Question};
+use super::desk::{Desk, Question, state};
 use super::routes::{Body, body, unanswered};
 use crate::findings::{Finding, State};
 
@@ -32,7 +32,7 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;ma
 /// The page.
 pub(super) async fn page(desk: &Desk) -> Response<Body> {
     let Some(health) = desk.ask(Question::Health).await else { return unanswered() };
-    let summaries = desk.ask(Question::Summaries).await.unwrap_or_default();
+    let findings = desk.ask(Question::Findings).await.unwrap_or_default();
     let version = env!("CARGO_PKG_VERSION");
     let mut html =
         format!("<!doctype html><html lang=en><meta charset=utf-8><title>tunmon</title><style>{STYLE}</style>");
@@ -43,12 +43,10 @@ pub(super) async fn page(desk: &Desk) -> Response<Body> {
         age(health.age.as_secs())
     );
     for (device, is_watched) in &health.devices {
-        let state = if *is_watched { "watched" } else { "not there, waited for" };
-        let _ = write!(html, "<tr><td><code>{}</code><td>{state}", escape(device));
+        let _ = write!(html, "<tr><td><code>{}</code><td>{}", escape(device), state(*is_watched));
     }
     html.push_str("</table><h2>Findings</h2>");
-    let active: Vec<&Finding> =
-        summaries.iter().flat_map(|(_, all)| all).filter(|finding| finding.state != State::Cleared).collect();
+    let active: Vec<&Finding> = findings.iter().filter(|finding| finding.state != State::Cleared).collect();
     html.push_str(if active.is_empty() { "<p>None: nothing wrong was seen in the last minute." } else { "<ul>" });
     for finding in active.iter().take(SHOWN) {
         let severity = finding.severity.name();

@@ -1,12 +1,13 @@
 //! What the run gives to the server: answers to questions, and events as they come.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
-use monitor_common::event::Any;
+use monitor_common::event::{self, Any};
 use monitor_common::tunnel::Tunnel;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -17,9 +18,10 @@ use crate::bpf::Kernel;
 use crate::counts::Counts;
 use crate::export::json::{self, Record};
 use crate::export::metrics::{DeviceMoment, Moment, Process, Room};
+use crate::findings::Finding;
 use crate::output::Printer;
 use crate::serve::desk::{Counter, Health, Line, Question, Records, Summaries};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Place, Snapshot};
 
 /// Events that are kept for those who ask later.
 const KEPT: usize = 1024;
@@ -46,10 +48,10 @@ fn held<T: Clone>(held: &Held<T>) -> Option<T> {
     held.as_ref().filter(|(at, _)| at.elapsed() < GOOD).map(|(_, answer)| answer.clone())
 }
 
-/// An event that is kept: as it came, or as a record when it takes more than names to make one.
+/// An event that is kept as it came; of a drop with the device and place that it was told with.
 enum Kept {
-    Raw(Any, Option<Tunnel>),
-    Record(Arc<str>),
+    Event(Any, Option<Tunnel>),
+    Drop(event::Drop, String, IpAddr, Place),
 }
 
 impl Feed {
@@ -78,26 +80,22 @@ impl Feed {
 
     /// Keeps an event for those who ask later.
     pub(super) fn keep(&mut self, event: &Any, tunnel: Option<&Tunnel>) {
-        self.push(Kept::Raw(*event, tunnel.copied()));
+        self.push(|| Kept::Event(*event, tunnel.copied()));
     }
 
-    /// Keeps a record, in place of its event.
-    pub(super) fn keep_record<T: Serialize>(&mut self, at: Timestamp, body: T) {
-        if self.counter.is_some()
-            && let Some(record) = record(json::EVENT, at, body)
-        {
-            self.push(Kept::Record(record));
-        }
+    /// Keeps a drop of a packet from or to `peer`.
+    pub(super) fn keep_drop(&mut self, drop: &event::Drop, device: &str, peer: IpAddr, place: &Place) {
+        self.push(|| Kept::Drop(*drop, device.to_owned(), peer, place.clone()));
     }
 
-    fn push(&mut self, kept: Kept) {
+    fn push(&mut self, kept: impl FnOnce() -> Kept) {
         if self.counter.is_none() {
             return;
         }
         if self.events.len() == KEPT {
             self.events.pop_front();
         }
-        self.events.push_back(kept);
+        self.events.push_back(kept());
     }
 
     /// Sends a record to all who listen.
@@ -142,6 +140,7 @@ impl Session {
             Question::Moment(answer) => drop(answer.send(self.moment()?)),
             Question::Intervals(answer) => drop(answer.send(self.feed.intervals.clone())),
             Question::Summaries(answer) => drop(answer.send(self.summaries()?)),
+            Question::Findings(answer) => drop(answer.send(self.findings())),
             Question::Events(answer) => drop(answer.send(self.records())),
             Question::Health(answer) => drop(answer.send(self.health())),
         }
@@ -154,13 +153,16 @@ impl Session {
             return records;
         }
         let (boot, names) = (boot_time(), self.names.current());
+        let at = |head: &event::Head| boot + SignedDuration::from_nanos(head.at_ns.cast_signed());
         let one = |kept: &Kept| match kept {
-            Kept::Record(record) => Some(record.clone()),
-            Kept::Raw(event, tunnel) => {
+            Kept::Drop(drop, device, peer, place) => {
+                record(json::EVENT, at(&drop.head), json::Event::drop(drop, device, *peer, place, &names))
+            }
+            Kept::Event(event, tunnel) => {
                 let head = event.head();
                 let device = self.devices.iter().find(|device| device.device.index == head.device)?;
-                let at = boot + SignedDuration::from_nanos(head.at_ns.cast_signed());
-                record(json::EVENT, at, json::Event::new(event, &device.device.name, tunnel.as_ref(), &names))
+                let body = json::Event::new(event, &device.device.name, tunnel.as_ref(), &names);
+                record(json::EVENT, at(head), body)
             }
         };
         let records: Records = Arc::new(self.feed.events.iter().filter_map(one).collect());
@@ -173,17 +175,26 @@ impl Session {
         Health { devices: devices.collect(), age: self.started.elapsed(), names: self.names.current() }
     }
 
+    fn findings(&self) -> Vec<Finding> {
+        self.devices.iter().flat_map(|device| device.findings.all()).collect()
+    }
+
+    /// All counts until now, with histograms; sums are made of them.
+    fn counts_until_now(&mut self) -> Result<Vec<Counts>> {
+        let all = self.all_counts(Kernel::counts_with_histograms)?.into_iter().map(Counts::settled);
+        let all: Vec<Counts> = all.collect();
+        self.devices.iter_mut().zip(&all).for_each(|(device, counts)| device.aggregate.update(counts));
+        Ok(all)
+    }
+
     /// The whole run until now, of each device.
     fn summaries(&mut self) -> Result<Summaries> {
         if let Some(summaries) = held(&self.feed.summaries) {
             return Ok(summaries);
         }
-        let all = self.all_counts(Kernel::counts_with_histograms)?;
-        let (now, seconds) = (Instant::now(), (self.before + self.started.elapsed()).as_secs_f64());
+        let (all, now, seconds) = (self.counts_until_now()?, Instant::now(), self.seconds());
         let (names, overhead) = (self.names.current(), Some(self.meter.so_far()));
         let one = |(device, counts): (&mut Watched, Counts)| {
-            let counts = counts.settled();
-            device.aggregate.update(&counts);
             let snapshot = device.aggregate.so_far(&counts, &device.consumed, seconds);
             let blind_seconds = Some(device.blind.whole(now).as_secs_f64());
             (Snapshot { overhead, blind_seconds, ..snapshot }.named(&names), device.findings.all())
@@ -199,19 +210,15 @@ impl Session {
             return Ok(moment);
         }
         let now = Instant::now();
-        let all = self.all_counts(Kernel::counts_with_histograms)?;
-        let names = self.names.current();
+        let (all, seconds) = (self.counts_until_now()?, self.seconds());
+        let (names, overhead) = (self.names.current(), Some(self.meter.so_far()));
         let room = Room {
             tunnels: all.iter().map(|counts| counts.tunnels.len()).sum(),
             tunnels_max: self.kernel.sizes.tunnels as usize,
             flows_max: self.kernel.sizes.buckets as usize * 2,
         };
-        let seconds = (self.before + self.started.elapsed()).as_secs_f64();
-        let overhead = Some(self.meter.so_far());
         let mut devices = Vec::new();
         for (device, counts) in self.devices.iter_mut().zip(all) {
-            let counts = counts.settled();
-            device.aggregate.update(&counts);
             let mut exposed = device.aggregate.exposed(&counts, &device.consumed, seconds);
             exposed.snapshot = Snapshot { overhead, ..exposed.snapshot }.named(&names);
             devices.push(DeviceMoment {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use monitor_common::event::KINDS;
 
-use super::session::boot_time;
+use super::session::{Session, boot_time};
 use super::watched::Watched;
 use crate::bpf::Kernel;
 use crate::clock;
@@ -26,4 +26,11 @@ pub(super) fn resume(kernel: &Kernel, devices: &mut [Watched]) -> Result<([u64; 
     }
     let began = boot_time() + SignedDuration::from_nanos(began.cast_signed());
     Ok((backlog.records, Timestamp::now().duration_since(began).try_into().unwrap_or_default()))
+}
+
+impl Session {
+    /// The time in which was counted, with that of an earlier run.
+    pub(super) fn seconds(&self) -> f64 {
+        (self.before + self.started.elapsed()).as_secs_f64()
+    }
 }

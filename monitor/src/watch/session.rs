@@ -161,9 +161,9 @@ impl Session {
             let at = || offset + SignedDuration::from_nanos(head.at_ns.cast_signed());
             if let Any::Drop(drop) = event {
                 let (device, peer, place) = drops.take(devices, number, drop);
-                let body = json::Event::drop(drop, device, peer, &place, &known);
-                feed.keep_record(at(), &body);
-                if result.is_ok() {
+                feed.keep_drop(drop, device, peer, &place);
+                if is_told && result.is_ok() {
+                    let body = json::Event::drop(drop, device, peer, &place, &known);
                     result = tell(printer, is_printed, feed, at(), &body);
                 }
                 return;
@@ -236,7 +236,7 @@ impl Session {
         self.notifier.stopping();
         super::detach(self.devices.iter_mut().filter_map(|device| device.attachment.take()).collect());
         self.drops.stop();
-        let seconds = (self.before + self.started.elapsed()).as_secs_f64();
+        let seconds = self.seconds();
         let patience = Instant::now() + Duration::from_secs(1);
         loop {
             self.drain(printer)?;
