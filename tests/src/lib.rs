@@ -13,6 +13,7 @@ pub mod bpf;
 pub mod bpffs;
 pub mod bytecode;
 pub mod calm;
+pub mod certificates;
 pub mod cost;
 pub mod frame;
 pub mod lab;

@@ -2,37 +2,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use tests::scratch::Scratch;
-use tests::wait;
+use tests::{certificates, wait};
 
 use super::support::{ADDRESS, Served, is_possible};
-
-/// Makes an authority, and certificates by it: of the server, of a client, and of a client with another name; and an
-/// authority that nobody knows with a client of its own.
-fn certificates(folder: &Path) {
-    let run = |line: &str| {
-        let output = Command::new("openssl").args(line.split(' ')).current_dir(folder).output().unwrap();
-        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    for authority in ["ca", "other"] {
-        run(&format!("req -x509 {key} -keyout {authority}.key -out {authority}.pem -subj /CN={authority} -days 2"));
-    }
-    for (name, authority, san) in [
-        ("server", "ca", "IP:127.0.0.1"),
-        ("client", "ca", "DNS:prometheus.example"),
-        ("guest", "ca", "DNS:guest.example"),
-        ("stranger", "other", "DNS:prometheus.example"),
-    ] {
-        fs::write(folder.join("ext"), format!("subjectAltName={san}\nbasicConstraints=CA:FALSE\n")).unwrap();
-        run(&format!("req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
-        let by = format!("-CA {authority}.pem -CAkey {authority}.key -CAcreateserial");
-        run(&format!("x509 -req -in {name}.csr {by} -extfile ext -out {name}.pem -days 2"));
-    }
-}
 
 /// Of the password `secret`, with the least cost that there is.
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
@@ -50,7 +26,7 @@ fn certificates_names_and_passwords_are_asked_for() {
     }
     let scratch = Scratch::create("tls").unwrap();
     let folder = scratch.path();
-    certificates(folder);
+    certificates::make(folder).unwrap();
     let file = folder.join("web.yml");
     let tls_part = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n  min_version: TLS13\n";
     let mutual = "  client_ca_file: ca.pem\n  client_auth_type: RequireAndVerifyClientCert\n  \

@@ -1,12 +1,13 @@
 //! An API server for nodes: `GET /api/v1/nodes`, listed and watched.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Result, Write};
+use std::io::{BufRead, BufReader, Error, Read, Result, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use tests::netns::Namespace;
 
@@ -56,8 +57,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Listens on the loopback of a namespace.
-    pub(super) fn start(namespace: &Namespace) -> Self {
+    /// Listens on the loopback of a namespace, by TLS if there is a configuration of it.
+    pub(super) fn start(namespace: &Namespace, tls: Option<Arc<ServerConfig>>) -> Self {
         let inside = namespace.enter().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         drop(inside);
@@ -67,9 +68,12 @@ impl Server {
         let of_thread = shared.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let shared = of_thread.clone();
+                let (shared, tls) = (of_thread.clone(), tls.clone());
                 // A client that goes away is no failure of the server.
-                thread::spawn(move || drop(serve(&shared, stream)));
+                thread::spawn(move || match tls {
+                    None => serve(&shared, stream, false),
+                    Some(tls) => secure(&shared, tls, stream),
+                });
             }
         });
         Self { address, shared }
@@ -161,10 +165,18 @@ impl State {
     }
 }
 
-fn serve(shared: &Shared, stream: TcpStream) -> Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
+/// By TLS; a client with a certificate needs no token.
+fn secure(shared: &Shared, tls: Arc<ServerConfig>, mut stream: TcpStream) -> Result<()> {
+    let mut connection = ServerConnection::new(tls).map_err(Error::other)?;
+    connection.complete_io(&mut stream)?;
+    let is_known = connection.peer_certificates().is_some();
+    serve(shared, StreamOwned::new(connection, stream), is_known)
+}
+
+fn serve(shared: &Shared, stream: impl Read + Write, is_known: bool) -> Result<()> {
+    let mut reader = BufReader::new(stream);
     loop {
-        let (mut request, mut has_token) = (String::new(), false);
+        let (mut request, mut has_token) = (String::new(), is_known);
         reader.read_line(&mut request)?;
         if request.is_empty() {
             return Ok(());
@@ -183,11 +195,11 @@ fn serve(shared: &Shared, stream: TcpStream) -> Result<()> {
             return Ok(());
         }
         shared.state().requests.push(path.clone());
-        answer(shared, &stream, &path, if has_token { mode } else { Mode::Status(401) })?;
+        answer(shared, reader.get_mut(), &path, if has_token { mode } else { Mode::Status(401) })?;
     }
 }
 
-fn answer(shared: &Shared, stream: &TcpStream, path: &str, mode: Mode) -> Result<()> {
+fn answer(shared: &Shared, stream: &mut impl Write, path: &str, mode: Mode) -> Result<()> {
     let (_, query) = path.split_once('?').unwrap_or((path, ""));
     let value = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
     let number = |name: &str| value(name).and_then(|text| text.parse::<usize>().ok());
@@ -221,19 +233,19 @@ fn status(code: u16) -> Value {
         "reason": "Forbidden", "code": code})
 }
 
-fn whole(mut stream: &TcpStream, code: u16, body: &Value) -> Result<()> {
+fn whole(stream: &mut impl Write, code: u16, body: &Value) -> Result<()> {
     let body = format!("{body}\n");
     let head = format!("HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all((head + &body).as_bytes())
 }
 
-fn chunk(mut stream: &TcpStream, text: &str) -> Result<()> {
+fn chunk(stream: &mut impl Write, text: &str) -> Result<()> {
     stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
 }
 
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-fn endless(shared: &Shared, mut stream: &TcpStream, first: &str, again: &str) -> Result<()> {
+fn endless(shared: &Shared, stream: &mut impl Write, first: &str, again: &str) -> Result<()> {
     stream.write_all(CHUNKED)?;
     chunk(stream, first)?;
     let part = again.repeat(65_536 / again.len());
@@ -244,7 +256,7 @@ fn endless(shared: &Shared, mut stream: &TcpStream, first: &str, again: &str) ->
 }
 
 /// All events after a version as they come, until the way of answering changes.
-fn watch(shared: &Shared, mut stream: &TcpStream, mut version: u64) -> Result<()> {
+fn watch(shared: &Shared, stream: &mut impl Write, mut version: u64) -> Result<()> {
     stream.write_all(CHUNKED)?;
     loop {
         let mut state = shared.state();

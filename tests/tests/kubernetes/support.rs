@@ -6,17 +6,20 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tests::bench::packets::{NODE as PEER, tunnel_udp};
 use tests::netns::{self, Namespace};
 use tests::raw::{self, How};
 use tests::scratch::Scratch;
 use tests::tunmon::Tunmon;
-use tests::{needs, tunmon};
+use tests::{certificates, needs, tunmon};
 
 use super::server::{Server, TOKEN};
+use super::tls;
 
 pub(super) struct Cluster {
     pub(super) near: Namespace,
@@ -28,19 +31,42 @@ pub(super) struct Cluster {
 impl Cluster {
     /// `None` after having said why it cannot be.
     pub(super) fn create() -> Option<Self> {
-        if let Some(reason) = tunmon::missing(&[needs::NETWORK]) {
+        Self::with(&[needs::NETWORK], |_| None)
+    }
+
+    /// With a server that speaks TLS, and shows the certificate of this name.
+    pub(super) fn secure(name: &str) -> Option<Self> {
+        Self::with(&[needs::NETWORK, &["openssl"]], |folder| {
+            certificates::make(folder).unwrap();
+            Some(tls::server(folder, name))
+        })
+    }
+
+    fn with(programs: &[&[&str]], tls: impl FnOnce(&Path) -> Option<Arc<ServerConfig>>) -> Option<Self> {
+        if let Some(reason) = tunmon::missing(programs) {
             needs::skip(&reason);
             return None;
         }
         let [near, far] = netns::cable("d0").unwrap();
-        let (server, scratch) = (Server::start(&near), Scratch::create("kube").unwrap());
+        let scratch = Scratch::create("kube").unwrap();
+        let server = Server::start(&near, tls(scratch.path()));
         Some(Self { near, far, server, scratch })
+    }
+
+    /// Its files, certificates among them if it has any.
+    pub(super) fn folder(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// Writes a kubeconfig whose user has this.
     pub(super) fn kubeconfig(&self, user: &Value) -> PathBuf {
+        self.kubeconfig_of(&json!({"server": format!("http://{}", self.server.address)}), user)
+    }
+
+    /// The same for a cluster of which more is known.
+    pub(super) fn kubeconfig_of(&self, cluster: &Value, user: &Value) -> PathBuf {
         let path = self.scratch.path().join("kubeconfig");
-        let cluster = json!({"name": "c", "cluster": {"server": format!("http://{}", self.server.address)}});
+        let cluster = json!({"name": "c", "cluster": cluster});
         let context = json!({"name": "x", "context": {"cluster": "c", "user": "u"}});
         let config = json!({"apiVersion": "v1", "kind": "Config", "current-context": "x", "clusters": [cluster],
             "contexts": [context], "users": [{"name": "u", "user": user}]});
@@ -51,8 +77,12 @@ impl Cluster {
     /// Starts tunmon, which asks the server, and sends it tunnel packets of the peer.
     pub(super) fn watch(&self) -> Tunmon {
         let path = self.kubeconfig(&json!({"token": TOKEN}));
-        let arguments = format!("--interval 200ms --kubernetes {}", path.display());
-        let tunmon = Tunmon::start(&self.near, "d0", &arguments).unwrap();
+        self.watch_by("", &format!("--kubernetes {}", path.display()))
+    }
+
+    /// The same by another program, the words of `wrapper`, and with these arguments.
+    pub(super) fn watch_by(&self, wrapper: &str, arguments: &str) -> Tunmon {
+        let tunmon = Tunmon::start_by(&self.near, wrapper, "d0", &format!("--interval 200ms {arguments}")).unwrap();
         raw::send(&self.far, "d0", &[tunnel_udp(), tunnel_udp()], How::Whole).unwrap();
         tunmon
     }
