@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::cli::Output;
-use crate::export::json::{self, DeviceChange, Record, SourceChange, Start, Summary};
+use crate::export::json::{self, DeviceChange, Record, SourceRecord, Start, Summary};
 use crate::export::mtu::Mtu;
 use crate::findings::Finding;
 use crate::snapshot::{Overhead, Peer, Snapshot};
@@ -101,7 +101,7 @@ impl Printer {
     }
 
     /// What has become of a source of names; people are told on standard error.
-    pub(crate) fn source(&mut self, change: &SourceChange<'_>) -> Result<()> {
+    pub(crate) fn source(&mut self, change: &SourceRecord<'_>) -> Result<()> {
         if self.form == Output::Text {
             eprintln!("{}", ui::source::text(change));
         }

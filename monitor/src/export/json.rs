@@ -5,11 +5,12 @@ mod event;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::bpf::Features;
 use crate::findings::Finding;
-use crate::inventory::Source;
+use crate::inventory::{Inventory, Kind, Source, Switch};
 use crate::snapshot::Snapshot;
 
 pub use event::Event;
@@ -115,15 +116,27 @@ pub struct DeviceChange<'a> {
     pub blind_seconds: f64,
 }
 
-/// What has become of a source of names.
+/// How a source of names is.
 #[derive(Serialize)]
-pub struct SourceChange<'a> {
+pub struct SourceRecord<'a> {
     /// The source.
     #[serde(flatten)]
     pub source: &'a Source,
     /// How old is what it tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age_seconds: Option<f64>,
+    /// Of the node's switch: what it says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub switch: Option<&'a Switch>,
+}
+
+impl<'a> SourceRecord<'a> {
+    /// How a source of these names is now.
+    pub fn new(source: &'a Source, names: &'a Inventory) -> Self {
+        let age = |synced: Timestamp| Timestamp::now().duration_since(synced).as_secs_f64().max(0.0);
+        let switch = if source.kind == Kind::Ovs { names.switch() } else { None };
+        Self { source, age_seconds: source.synced.map(age), switch }
+    }
 }
 
 /// The last line: the whole run in the shape of an interval, and the findings.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::desk::{Desk, Health, Question, state};
 use super::routes::{Body, body, plain, unanswered};
-use crate::export::json::{self, Record, Summary};
+use crate::export::json::{self, Record, SourceRecord, Summary};
 use crate::inventory::State;
 use crate::snapshot::{Accounting, Snapshot, Traffic};
 
@@ -85,7 +85,8 @@ async fn accounting(desk: &Desk) -> Option<Response<Body>> {
 
 async fn sources(desk: &Desk) -> Option<Response<Body>> {
     let health = desk.ask(Question::Health).await?;
-    Some(json(&health.names.sources().collect::<Vec<_>>()))
+    let records = health.names.sources().map(|source| SourceRecord::new(source, &health.names));
+    Some(json(&records.collect::<Vec<_>>()))
 }
 
 /// Whether the event loop goes round. A device that is gone is waited for, which a restart would not make better.

@@ -1,10 +1,10 @@
 //! What has become of a source of names, in a line.
 
-use crate::export::json::SourceChange;
+use crate::export::json::SourceRecord;
 use crate::inventory::State;
 
 /// The line.
-pub(crate) fn text(change: &SourceChange<'_>) -> String {
+pub(crate) fn text(change: &SourceRecord<'_>) -> String {
     let source = change.source;
     let trouble = source.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
     let (kind, from) = (source.kind.name(), &source.from);

@@ -1,30 +1,36 @@
 //! What has become of the sources of names, told at reports.
 
 use anyhow::Result;
-use jiff::Timestamp;
 
-use crate::export::json::SourceChange;
-use crate::inventory::{Inventory, Source, State};
+use crate::export::json::SourceRecord;
+use crate::inventory::{Inventory, Source, State, Switch};
 use crate::output::Printer;
 
 /// What was told last.
 #[derive(Default)]
-pub(super) struct Sources(Vec<Source>);
+pub(super) struct Sources {
+    told: Vec<Source>,
+    switch: Option<Switch>,
+}
 
 impl Sources {
-    /// Tells of those whose state, place or trouble is another than before.
+    /// Tells of those whose state, place or trouble is another than before, and of a switch that says something else of itself.
     pub(super) fn tell(&mut self, names: &Inventory, printer: &mut Printer) -> Result<()> {
         for source in names.sources().filter(|source| source.state != State::Starting) {
-            let told = self.0.iter().position(|told| told.kind == source.kind);
-            if told.is_some_and(|at| is_same(&self.0[at], source)) {
+            let record = SourceRecord::new(source, names);
+            let is_other_switch = record.switch.is_some() && record.switch != self.switch.as_ref();
+            let told = self.told.iter().position(|told| told.kind == source.kind);
+            if told.is_some_and(|at| is_same(&self.told[at], source)) && !is_other_switch {
                 continue;
             }
             match told {
-                Some(at) => self.0[at] = source.clone(),
-                None => self.0.push(source.clone()),
+                Some(at) => self.told[at] = source.clone(),
+                None => self.told.push(source.clone()),
             }
-            let age = |synced: Timestamp| Timestamp::now().duration_since(synced).as_secs_f64().max(0.0);
-            printer.source(&SourceChange { source, age_seconds: source.synced.map(age) })?;
+            if is_other_switch {
+                self.switch = record.switch.cloned();
+            }
+            printer.source(&record)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Two OVN chassis: names appear by themselves.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::lab::{Lab, OVN_VNIS, Options};
 use tests::needs;
 use tests::ping::Ping;
@@ -21,6 +21,12 @@ fn names_of_an_ovn_node_appear_by_themselves_on_the_device_of_its_tunnels() {
     let switch = support::source(&mut tunmon, "ovs", "up", 1);
     let southbound = support::source(&mut tunmon, "ovn_sb", "up", 1);
     assert_eq!((&switch["entries"], &southbound["from"]), (&Value::from(2), &Value::from("tcp:192.168.50.100:6642")));
+    let of_itself = &switch["switch"];
+    assert_eq!((text(&of_itself["encap_type"]), text(&of_itself["system_id"])), ("geneve", "chassis-1"), "{switch}");
+    assert_eq!(
+        (&of_itself["encap_ips"], text(&of_itself["remote"])),
+        (&json!(["192.168.50.1"]), "tcp:192.168.50.100:6642")
+    );
     let is_known = |record: &Value| {
         record["schema"] == "tunmon.event/v1" && record["src_pod"] == "p11" && record["dst_pod"] == "p22"
     };

@@ -50,7 +50,10 @@ fn the_switch_names_the_database_and_may_name_another_later() {
     support::source(&mut tunmon, "ovn_sb", "up", 1);
     pair.send();
     support::named(&mut tunmon, "blue");
-    assert_eq!(support::source(&mut tunmon, "ovs", "up", 1)["from"], json!(pair.unix("db.sock")));
+    let said = |record: &Value| (record["from"].clone(), record["switch"]["remote"].clone());
+    let (socket, before, after) = (json!(pair.unix("db.sock")), json!("tcp:127.0.0.1:1"), json!(pair.unix("sb.sock")));
+    assert_eq!(said(&support::source(&mut tunmon, "ovs", "up", 1)), (socket.clone(), before));
+    assert_eq!(said(&support::source(&mut tunmon, "ovs", "up", 2)), (socket, after));
 }
 
 /// Knows the oldest method only; says a new name when its own probe is answered; then says nothing any more.

@@ -148,6 +148,8 @@ catalogue! {
             "1 for each peer that was seen and has a name.";
         LOCAL_INFO = Gauge "tunmon_local_info" ["local", "node"]
             "1 for each end of a tunnel on this node, with the node's name.";
+        OVS_INFO = Gauge "tunmon_ovs_info" ["chassis", "encap_type", "encap_csum"]
+            "1, with what this node's switch says of itself: its OVN chassis, its tunnels, whether OVN wants outer UDP checksums.";
         OVS_TUNNEL_UP = Gauge "tunmon_ovs_tunnel_up" ["interface", "peer", "peer_node"]
             "Whether this node's switch says that its tunnel's interface is up.";
         OVS_BFD_UP = Gauge "tunmon_ovs_bfd_up" ["interface", "peer", "peer_node"]

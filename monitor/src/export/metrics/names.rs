@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::Moment;
 use super::catalogue::{
-    LOCAL_INFO, OVS_BFD_UP, OVS_TUNNEL_UP, PEER_INFO, SOURCE_ENTRIES, SOURCE_SYNC, SOURCE_UP, VNI_INFO,
+    LOCAL_INFO, OVS_BFD_UP, OVS_INFO, OVS_TUNNEL_UP, PEER_INFO, SOURCE_ENTRIES, SOURCE_SYNC, SOURCE_UP, VNI_INFO,
 };
 use super::family::Families;
 use crate::inventory::{Inventory, State};
@@ -39,6 +39,11 @@ pub(super) fn fill(families: &mut Families, names: &Inventory, moment: &Moment) 
                 families.number(&OVS_BFD_UP, words(), f64::from(u8::from(state.as_str() == "up")));
             }
         }
+    }
+    if let Some(switch) = names.switch() {
+        let csum = switch.csum.map_or("", |csum| if csum { "true" } else { "false" });
+        let words = [switch.system_id.as_ref().into(), switch.encap_type.as_ref().into(), csum.into()];
+        families.number(&OVS_INFO, words, 1.0);
     }
     for source in names.sources() {
         let kind = || [source.kind.name().into()];
