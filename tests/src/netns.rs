@@ -9,8 +9,7 @@ mod device;
 mod enter;
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Once;
 
 use anyhow::{Context, Result, ensure};
@@ -65,15 +64,7 @@ impl Namespace {
     /// Runs lines of `ip` inside, in one go; stops at the first that fails.
     pub fn ip<S: AsRef<str>>(&self, lines: &[S]) -> Result<()> {
         let text: String = lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect();
-        let mut child = Command::new("ip")
-            .args(["-n", &self.name, "-batch", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("cannot start ip")?;
-        child.stdin.take().context("ip's standard input was piped above")?.write_all(text.as_bytes())?;
-        let output = child.wait_with_output()?;
+        let output = process::fed(Command::new("ip").args(["-n", &self.name, "-batch", "-"]), &text)?;
         let complaint = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "ip in {}: {}\n{text}", self.name, complaint.trim());
         Ok(())
@@ -112,7 +103,7 @@ const QUIET: &[(&str, &str)] = &[
 
 fn delete(name: &str) {
     // Fails only if it is gone already; a later run sweeps what remains.
-    let _ = Command::new("ip").args(["netns", "del", name]).stderr(Stdio::null()).status();
+    let _ = process::output(Command::new("ip").args(["netns", "del", name]));
 }
 
 fn sweep() {

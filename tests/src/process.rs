@@ -8,14 +8,20 @@
 //! Until a child has begun its program it holds a copy of every descriptor of the thread that spawns it. So what has to be
 //! gone for the kernel as soon as it is closed belongs to a thread with [`own_descriptors`].
 
-use std::io;
+use std::fs;
+use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::wait;
+
+/// What runs to its end takes seconds, and some times that where processors are emulated.
+const PATIENCE: Duration = Duration::from_secs(200);
 
 /// A running child: its own process group, killed on drop.
 #[derive(Debug)]
@@ -58,6 +64,13 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
+    /// Where it waits in the kernel, if it does; empty where that is not to be had.
+    fn standing(&self) -> String {
+        let said = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", self.pid())).unwrap_or_default();
+        let place = [said("stack"), said("syscall")].concat().replace('\n', "; ");
+        format!("`{}` has not ended and stands at {place}", self.name)
+    }
+
     /// Waits for the end.
     pub fn wait(&mut self, within: Duration) -> Result<ExitStatus> {
         let Self { child, name } = self;
@@ -88,9 +101,38 @@ pub fn run(command: &mut Command) -> Result<String> {
 }
 
 /// Runs `command` to its end, whatever its exit status.
-pub fn output(command: &mut Command) -> Result<std::process::Output> {
-    command.stdin(Stdio::null());
-    tie(command).output().with_context(|| format!("cannot run `{}`", describe(command)))
+pub fn output(command: &mut Command) -> Result<Output> {
+    fed(command, "")
+}
+
+/// The same with `input`, of which a pipe has room for some 60 KB, as its standard input.
+pub fn fed(command: &mut Command, input: &str) -> Result<Output> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::spawn(command)?;
+    let pipes = [collect(process.child.stdout.take()), collect(process.child.stderr.take())];
+    // Whoever ends without having read all of it says why.
+    let _ = process.child.stdin.take().map(|mut pipe| pipe.write_all(input.as_bytes()));
+    let [stdout, stderr] = pipes.map(|pipe| pipe.recv_timeout(PATIENCE));
+    let (Ok(stdout), Ok(stderr)) = (stdout, stderr) else {
+        let standing = process.standing();
+        let _ = process.child.kill();
+        // What stands in the kernel does not end, and drop would wait for that.
+        std::mem::forget(process);
+        bail!(standing);
+    };
+    Ok(Output { status: process.child.wait()?, stdout, stderr })
+}
+
+/// Reads a pipe to its end, apart from this thread.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut all = Vec::new();
+        // What came before an error is what there is; whoever asked may have given up.
+        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut all));
+        let _ = sender.send(all);
+    });
+    receiver
 }
 
 /// Gives this thread, and those that it will spawn, a table of descriptors apart from all other threads, with the three

@@ -73,6 +73,8 @@ impl Stream {
             UdpSocket::bind((from.address, 0)).context("a socket to send from")?
         };
         sender.connect(receiver.local_addr()?)?;
+        // Packets that stay somewhere on the way fill the sender's buffer.
+        sender.set_write_timeout(Some(PATIENCE))?;
         let progress = Arc::new(Progress::default());
         let [near, far] = [progress.clone(), progress.clone()];
         let burst = u64::from(rate) * TICK.as_millis() as u64 / 1000;

@@ -40,8 +40,8 @@ const SAME_ANYWHERE: [&str; 13] = [
 /// Runs each program with the same arguments; the exit code is of the last that failed.
 const SCRIPT: &str = r#"code=0; for program in $SUITE; do "$program" "$@" || code=$?; done; exit "$code""#;
 
-/// The suite took 18 minutes on two processors that compiled other things meanwhile.
-const LIMIT: Duration = Duration::from_secs(1800);
+/// The suite takes 12 minutes on two processors.
+const LIMIT: Duration = Duration::from_secs(1300);
 
 /// The kernels that a choice means: without one the floor, where most is missing, but none for a part of the tests.
 pub(super) fn chosen(choice: Option<&[String]>, filter: Option<&str>) -> Vec<String> {

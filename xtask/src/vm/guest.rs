@@ -27,6 +27,8 @@ const GRACE: Duration = Duration::from_secs(30);
 /// A guest that dies before the command has begun says nothing about the command.
 const TRIES: u32 = 3;
 const POLL: Duration = Duration::from_millis(50);
+/// The exit code of a command whose time is up (stage2.sh).
+const LATE: i32 = 124;
 /// The exit code for a guest that died with the command.
 const DIED: i32 = 125;
 
@@ -63,7 +65,12 @@ pub(crate) fn run(kernel: &Kernel, command: &[OsString], limit: Duration, mut si
         let end = attempt_run(kernel, &folder, limit, &mut sink)?;
         let (release, whole) = (kernel.release.clone(), begun.elapsed());
         match folder.result() {
-            (Some(boot_seconds), Some(code)) => return Ok(Ending { release, code, boot_seconds, whole }),
+            (Some(boot_seconds), Some(code)) => {
+                if code == LATE {
+                    say(&format!("kernel {release}: the time is up; the end of its console:\n{}", folder.console()));
+                }
+                return Ok(Ending { release, code, boot_seconds, whole });
+            }
             (boot, _) => {
                 say(&format!("kernel {release}: {end}; the end of its console:\n{}", folder.console()));
                 if let Some(boot_seconds) = boot {
@@ -157,7 +164,7 @@ impl Folder {
         let text = ["qemu", "console"].map(|name| fs::read(self.0.join(name)).unwrap_or_default()).concat();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        lines[lines.len().saturating_sub(60)..].join("\n")
     }
 }
 
