@@ -247,6 +247,7 @@ impl Aggregate {
             refused_peers: self.sums.peers.refused(),
             icmp_errors: self.errors[1].all(),
             inner_too_big: self.inner_errors.by_peer(),
+            incomplete_datagrams: self.datagrams.incomplete(),
             drops: self.drops[1].all(),
         }
     }

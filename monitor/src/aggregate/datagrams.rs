@@ -202,6 +202,17 @@ impl Datagrams {
         counted(&interval)
     }
 
+    /// Received datagrams that stayed incomplete, by peer: those of intervals that are over, which nothing takes back.
+    pub(super) fn incomplete(&self) -> BTreeMap<IpAddr, u64> {
+        let mut peers = BTreeMap::new();
+        for ((_, peer, _, is_transmitted), pieces) in &self.whole {
+            if !is_transmitted && pieces.incomplete_datagrams != 0 {
+                *peers.entry(*peer).or_default() += pieces.incomplete_datagrams;
+            }
+        }
+        peers
+    }
+
     /// What was found since the start.
     pub(super) fn all(&self) -> Vec<Counted> {
         let mut whole = self.whole.clone();

@@ -22,6 +22,8 @@ pub struct Exposed {
     pub icmp_errors: Vec<IcmpErrors>,
     /// Errors inside tunnels that say that a packet is too big, by peer.
     pub inner_too_big: BTreeMap<IpAddr, u64>,
+    /// Received datagrams whose pieces have not all come, by peer, as far as events of fragments were reported.
+    pub incomplete_datagrams: BTreeMap<IpAddr, u64>,
     /// Tunnel packets that this host's kernel has dropped, as far as they were reported.
     pub drops: Vec<Drops>,
 }

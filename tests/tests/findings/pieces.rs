@@ -15,6 +15,7 @@ use super::support::found;
 /// Of [`geneve`]'s header.
 const VNI: u64 = 1000;
 const MORE_FRAGMENTS: u16 = 0x2000;
+const LISTEN: &str = "127.0.0.1:16081";
 /// Bytes of a piece; the last one is shorter.
 const PIECE: usize = 1000;
 
@@ -38,19 +39,19 @@ fn part(datagram: &[u8], id: u16, start: usize, end: usize) -> Vec<u8> {
 struct Watched {
     tunmon: Tunmon,
     far: Namespace,
-    _near: Namespace,
+    near: Namespace,
 }
 
 impl Watched {
     /// `None` after having said why it cannot be.
     fn start() -> Option<Self> {
-        if let Some(reason) = tunmon::missing(&[needs::NETWORK]) {
+        if let Some(reason) = tunmon::missing(&[needs::NETWORK, &["curl"]]) {
             needs::skip(&reason);
             return None;
         }
         let [near, far] = netns::cable("d0").unwrap();
-        let tunmon = Tunmon::start(&near, "d0", "--interval 1s").unwrap();
-        Some(Self { tunmon, far, _near: near })
+        let tunmon = Tunmon::start(&near, "d0", &format!("--interval 1s --listen {LISTEN}")).unwrap();
+        Some(Self { tunmon, far, near })
     }
 
     /// Sends frames at the beginning of an interval, so that one has them all, and no more at once than have an event
@@ -105,12 +106,17 @@ fn datagrams_without_their_last_piece_are_missed_with_their_tunnel() {
             |number: u16| pieces(number, id(number)).into_iter().take(if number.is_multiple_of(4) { 2 } else { 3 });
         watched.send(&(1..13).flat_map(lossy).collect::<Vec<_>>());
         watched.tunmon.wait_for("TM109", |record| record["code"] == "TM109").unwrap();
+        let metrics = watched.near.run(&format!("curl -sS http://{LISTEN}/metrics")).unwrap();
         let findings = watched.findings();
         let missing = findings.iter().find(|finding| finding["code"] == "TM109").unwrap();
         assert_eq!((&missing["vni"], &missing["count"]), (&VNI.into(), &3.into()), "{missing}");
         assert_eq!(missing["evidence"]["direction"], "rx");
         let peer = std::net::Ipv4Addr::from(PEER).to_string();
         assert_eq!(missing["peer"]["ip"], peer);
+        assert!(
+            metrics.contains(&format!("tunmon_reassembly_failures_total{{device=\"d0\",peer=\"{peer}\"}} 3\n")),
+            "{metrics}"
+        );
     }
 }
 

@@ -120,6 +120,8 @@ fn with_one_identification_a_lost_last_piece_is_counted_once_for_each() {
     let pieces: Vec<_> = (0..300).flat_map(|n| [(0, n + 1, 0), (0, n + 1, 1), (0, n + 1, 2)]).collect();
     let lossy: Vec<_> = pieces.iter().copied().filter(|(_, content, piece)| *piece != 2 || content % 10 != 0).collect();
     assert_eq!(found(&lossy), [270, 30, 0]);
+    let by_peer: Vec<u64> = stream(&lossy).0.incomplete().into_values().collect();
+    assert_eq!(by_peer, [30]);
 }
 
 #[test]

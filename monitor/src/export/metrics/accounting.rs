@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::DeviceMoment;
 use super::catalogue::{
     ATTACHED, ATTACHMENT, BLIND, DROPS, EVENTS, EVENTS_READ, FINDING_ACTIVE, FINDINGS, FLOWS_EVICTED, ICMP_ERRORS,
-    LATER_FRAGMENTS, MALFORMED, OVERFLOW, SEEN, SHARED_SAMPLES, TOO_BIG,
+    LATER_FRAGMENTS, MALFORMED, OVERFLOW, REASSEMBLY_FAILURES, SEEN, SHARED_SAMPLES, TOO_BIG,
 };
 use super::family::{Families, Label};
 use super::traffic::Labels;
@@ -74,6 +74,9 @@ fn errors(families: &mut Families, device: &DeviceMoment, labels: &Labels<'_>) {
     for ((peer, scope), count) in too_big {
         let [device, peer, node] = labels.peer(peer);
         families.count(&TOO_BIG, [device, peer, node, scope.into()], count);
+    }
+    for (peer, count) in &device.exposed.incomplete_datagrams {
+        families.count(&REASSEMBLY_FAILURES, labels.peer(*peer), *count);
     }
     for ((peer, kind, code), count) in errors {
         let [device, peer, node] = labels.peer(peer);

@@ -118,6 +118,8 @@ catalogue! {
             "Tunnel packets transmitted that carry a fragment.";
         LATER_FRAGMENTS = Counter "tunmon_later_fragments_total" ["device", "outcome"]
             "Later outer fragments: attributed to a tunnel by their first one, or orphan.";
+        REASSEMBLY_FAILURES = Counter "tunmon_reassembly_failures_total" ["device", "peer", "peer_node"]
+            "Tunnel packets received in pieces that did not all come, as far as events of the pieces were reported (TM109).";
         DF_CLEAR = Counter "tunmon_df_clear_packets_total" ["device", "vni", "direction"]
             "Tunnel packets over IPv4 whose DF bit is clear: routers may cut them in silence.";
         TOO_BIG = Counter "tunmon_icmp_too_big_total" ["device", "peer", "peer_node", "scope"]
