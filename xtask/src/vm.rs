@@ -21,7 +21,7 @@ use anyhow::{Result, bail};
 
 use crate::{command::say, setup, setup::programs};
 pub(crate) use archive::SERIES;
-pub(crate) use guest::{Sink, run as run_guest};
+pub(crate) use guest::{LATE, Sink, run as run_guest};
 pub(crate) use kernel::Kernel;
 
 /// What booting a kernel takes, by program and Debian package.

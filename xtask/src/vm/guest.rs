@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const TRIES: u32 = 3;
 const POLL: Duration = Duration::from_millis(50);
 /// The exit code of a command whose time is up (stage2.sh).
-const LATE: i32 = 124;
+pub(crate) const LATE: i32 = 124;
 /// The exit code for a guest that died with the command.
 const DIED: i32 = 125;
 
@@ -164,7 +164,7 @@ impl Folder {
         let text = ["qemu", "console"].map(|name| fs::read(self.0.join(name)).unwrap_or_default()).concat();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(60)..].join("\n")
+        lines[lines.len().saturating_sub(100)..].join("\n")
     }
 }
 

@@ -40,27 +40,34 @@ until out=$(port out) && err=$(port err) && result=$(port result) && [ -n "$out"
     sleep 0.1
 done
 
-# Where each thread of a program stands in the kernel; only the console is free for it.
+# Where each thread of a program stands in the kernel, and whether the processors' clocks go; only the console is free for it.
 standing() {
     echo 'what runs, and where it waits:'
     for thread in /proc/[0-9]*/task/*; do
-        line=$(tr '\0' ' ' <"${thread%/task/*}/cmdline" | cut -c 1-200)
+        line=$(tr '\0\n' '  ' <"${thread%/task/*}/cmdline" | cut -c 1-200)
         [ -z "$line" ] || printf '%s %s: %s\n' "${thread##*/}" "$line" "$(head -n 9 "$thread/stack" | tr '\n' ' ')"
     done 2>/dev/null
+    grep -E '^cpu: |^now at|expires_next|nr_hangs' /proc/timer_list
 }
 
 read -r up rest </proc/uptime
 echo "start $up" >"$result"
+trap 'standing >/dev/console' USR1
 /bin/sh "$run/command.sh" </dev/null >"$out" 2>"$err" &
 command=$!
 (
     sleep "$LIMIT"
-    standing >/dev/console
     touch /run/late
+    kill -USR1 $$
+    sleep 5
     kill -KILL "$command"
 ) &
-wait "$command"
-code=$?
+# 138: the signal has ended the wait, not the command.
+code=138
+while [ "$code" = 138 ]; do
+    wait "$command"
+    code=$?
+done
 [ ! -e /run/late ] || code=124
 read -r up rest </proc/uptime
 echo "end $code $up" >"$result"
