@@ -7,6 +7,7 @@
 mod names {
     mod hostile;
     mod lab;
+    mod node;
     mod server;
     mod support;
     mod tls;
