@@ -14,10 +14,10 @@ mod ovsdb;
 mod southbound;
 
 use std::future::Future;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -30,6 +30,10 @@ use ovs::Place;
 use ovsdb::{Paths, Remote};
 
 pub(crate) use iface::tunnel_devices;
+
+/// For sources that are asked once.
+const ANSWER: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(10);
 
 /// Sources that are to be asked, after their files were read and found good.
 pub(crate) struct Plan(Vec<Task>);
@@ -117,15 +121,51 @@ fn tls_paths(options: &NameOptions) -> Result<Paths> {
     Ok(paths)
 }
 
-/// The names in a file alone, as it is now.
-pub(crate) fn of_file(path: Option<&Path>) -> Result<Arc<Inventory>> {
-    let mut inventory = Inventory::default();
-    if let Some(path) = path {
-        let (source, facts) = file::once(path)?;
-        inventory.tell(source.kind, facts);
-        inventory.is(source);
+/// What the options name, asked once: who does not answer within [`ANSWER`] is not waited for. What they leave to tunmon is
+/// not asked, for what was captured need not be of this node.
+///
+/// # Errors
+///
+/// Those of [`Plan::open`].
+pub(crate) fn once(options: &NameOptions) -> Result<Arc<Inventory>> {
+    let mut named = options.clone();
+    for (option, is_found_by_switch) in
+        [(&mut named.kubernetes, false), (&mut named.ovn_sb, options.ovs_db != "auto"), (&mut named.ovs_db, false)]
+    {
+        if option == "auto" && !is_found_by_switch {
+            "off".clone_into(option);
+        }
     }
-    Ok(Arc::new(inventory))
+    let asked = [
+        (Kind::File, named.file.is_some()),
+        (Kind::OvnSb, named.ovn_sb != "off"),
+        (Kind::Ovs, named.ovs_db != "off"),
+        (Kind::Kubernetes, named.kubernetes != "off"),
+    ];
+    let asked: Vec<Kind> = asked.into_iter().filter_map(|(kind, is_asked)| is_asked.then_some(kind)).collect();
+    if asked.is_empty() {
+        return Ok(Arc::default());
+    }
+    let names = Names::start(Plan::open(&named)?)?;
+    let begun = Instant::now();
+    loop {
+        let inventory = names.current();
+        if begun.elapsed() > ANSWER || asked.iter().all(|kind| has_answered(&inventory, *kind)) {
+            return Ok(inventory);
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// Whether a source has said what it knows, or why it cannot; a switch may know of no Southbound database.
+fn has_answered(inventory: &Inventory, kind: Kind) -> bool {
+    let state = |kind| inventory.sources().find(|source| source.kind == kind).map(|source| source.state);
+    match (kind, state(kind)) {
+        (Kind::OvnSb, None) => {
+            state(Kind::Ovs) == Some(State::Down) || inventory.switch().is_some_and(|switch| switch.remote.is_none())
+        }
+        (_, state) => state.is_some_and(|state| state != State::Starting),
+    }
 }
 
 /// The newest names, kept new in the background until this is dropped.

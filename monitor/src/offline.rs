@@ -18,7 +18,7 @@ use crate::counts::{ByKind, Counts};
 use crate::export::{json, packet};
 use crate::failure::Failure;
 use crate::findings::Findings;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, Kind};
 use crate::names;
 use crate::output::Printer;
 use crate::read::{self, DEVICE, Item, Options, Reading};
@@ -39,7 +39,7 @@ pub(crate) fn read(command: &Read, cli: &Cli) -> Result<()> {
         name: &name,
         is_printing_events: common.events,
         is_here: !command.local.is_empty(),
-        names: names::of_file(cli.names.file.as_deref())?,
+        names: names(cli, &mut printer)?,
     };
     let options = Options {
         file: if command.file == Path::new("-") { "/dev/stdin".into() } else { command.file.clone() },
@@ -58,6 +58,15 @@ pub(crate) fn read(command: &Read, cli: &Cli) -> Result<()> {
     analysis.finish(&reading, &mut printer)
 }
 
+/// Names of the sources that the command line names; those that cannot be had are told.
+fn names(cli: &Cli, printer: &mut Printer) -> Result<Arc<Inventory>> {
+    let names = names::once(&cli.names)?;
+    for source in names.sources().filter(|source| source.kind != Kind::File) {
+        printer.source(&json::SourceRecord::new(source, &names))?;
+    }
+    Ok(names)
+}
+
 struct Analysis<'a> {
     aggregate: Aggregate,
     consumed: ByKind,
@@ -72,7 +81,7 @@ struct Analysis<'a> {
 impl Analysis<'_> {
     fn take(&mut self, item: Item<'_>, printer: &mut Printer) -> Result<()> {
         match item {
-            Item::Packet { packet, record, frame } => printer.line(&packet::line(packet, record, frame)),
+            Item::Packet { packet, record, frame } => printer.line(&packet::line(packet, record, frame, &self.names)),
             Item::Event { event, tables } => self.event(event, tables, printer),
             Item::Progress(part) => {
                 self.progress.show(part);

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use divergences::DIVERGENCES;
 use monitor::counts::Counts;
 use monitor::export::packet::line;
+use monitor::inventory::Inventory;
 use monitor::read::{DEVICE, Item, Options, Reading, read};
 use monitor_common::packet::Class;
 use serde_json::Value;
@@ -42,10 +43,10 @@ fn captures() -> Vec<(String, PathBuf)> {
 
 fn read_lines(path: &Path) -> (Vec<Value>, Reading) {
     let options = Options { file: path.to_owned(), packets: true, ..Options::default() };
-    let mut lines = vec![];
+    let (names, mut lines) = (Inventory::default(), vec![]);
     let reading = read(&options, |item| {
         if let Item::Packet { packet, record, frame } = item {
-            lines.push(serde_json::to_value(line(packet, record, frame)).expect("a record is JSON"));
+            lines.push(serde_json::to_value(line(packet, record, frame, &names)).expect("a record is JSON"));
         }
     });
     (lines, reading.expect("the capture can be read"))

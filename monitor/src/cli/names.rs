@@ -11,7 +11,8 @@ pub struct NameOptions {
     /// File with names of nodes and networks, as YAML, JSON or lines as in /etc/hosts; it is read anew when it changes.
     #[arg(id = "names", long, env = "TUNMON_NAMES", value_name = "FILE", global = true)]
     pub file: Option<PathBuf>,
-    /// Database of this node's switch; auto = its socket where it usually is, if it is there; off = none.
+    /// Database of this node's switch; auto = its socket where it usually is, if it is there; off = none. `read` asks only
+    /// sources that are named.
     #[arg(long, env = "TUNMON_OVS_DB", value_name = "REMOTE", default_value = "auto", global = true)]
     pub ovs_db: String,
     /// OVN Southbound database: one or several of unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT; auto = what the node's switch

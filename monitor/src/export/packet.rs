@@ -14,10 +14,11 @@ use monitor_common::wire::{Bytes, icmp, udp};
 use serde::Serialize;
 
 use crate::capture::Record;
+use crate::inventory::Inventory;
 
 /// The record of one frame; `serde_json` makes a line of it.
 #[derive(Serialize)]
-pub struct Line {
+pub struct Line<'a> {
     schema: &'static str,
     frame: u64,
     ts_ns: u64,
@@ -29,7 +30,7 @@ pub struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     geneve: Option<geneve::Geneve>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ovn: Option<geneve::Ovn>,
+    ovn: Option<geneve::Ovn<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inner: Option<inner::Inner>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +38,7 @@ pub struct Line {
 }
 
 /// The record of `packet`, which was parsed from `record`, frame number `frame` counted from 1.
-pub fn line(packet: &Packet, record: &Record<'_>, frame: u64) -> Line {
+pub fn line<'a>(packet: &Packet, record: &Record<'_>, frame: u64, names: &'a Inventory) -> Line<'a> {
     Line {
         schema: "tunmon.packet/v1",
         frame,
@@ -48,7 +49,7 @@ pub fn line(packet: &Packet, record: &Record<'_>, frame: u64) -> Line {
         error: error(packet),
         outer: outer(packet, record.bytes),
         geneve: packet.has_geneve().then(|| geneve::geneve(packet, record.bytes)),
-        ovn: geneve::ovn(packet),
+        ovn: geneve::ovn(packet, names),
         inner: if packet.has_geneve() { inner::inner(packet, record.bytes) } else { None },
         quote: (packet.quote.ip.version != 0).then(|| quoted(&packet.quote)),
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tests::lab::{Lab, OVN_VNIS, Options};
 use tests::needs;
 use tests::ping::Ping;
+use tests::tcpdump::{Capture, Direction};
 use tests::tunmon::{self, Tunmon};
 
 use super::support;
@@ -44,6 +45,40 @@ fn names_of_an_ovn_node_appear_by_themselves_on_the_device_of_its_tunnels() {
     let peers: Vec<(&str, &str)> = rows(summary, "peers").map(|row| (text(&row["peer"]), text(&row["node"]))).collect();
     assert_eq!(peers, [("192.168.50.2", "node2")]);
     assert_eq!(rows(summary, "peers").next().unwrap()["tunnel"]["csum"], true);
+}
+
+#[test]
+fn port_keys_of_a_capture_have_the_names_of_the_database_that_is_named() {
+    if let Some(reason) = tunmon::missing(&[needs::NETWORK, needs::OVS, needs::OVN, needs::CAPTURE]) {
+        return needs::skip(&reason);
+    }
+    let lab = Lab::ovn(Options::default()).unwrap();
+    let capture = Capture::start(lab.node(1), "eth0", Direction::Both, "udp port 6081").unwrap();
+    Ping { count: 3, ..Ping::to(lab.pod("p21").ipv4) }.run(&lab.pod("p11").namespace).unwrap();
+    let pcap = capture.stop().unwrap();
+    let file = pcap.path().display();
+    let read = |options: &str| {
+        let output = tunmon::run(lab.node(1), &format!("read {file} --packets -o json {options}")).unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+        (records, String::from_utf8(output.stderr).unwrap())
+    };
+    let ends = |records: &[Value]| {
+        let packets = records.iter().filter(|record| record["inner"]["icmp"]["type"] == 8);
+        let ends = packets.map(|record| (record["ovn"]["ingress_name"].clone(), record["ovn"]["egress_name"].clone()));
+        ends.collect::<Vec<_>>()
+    };
+    let named = vec![(json!("p11"), json!("p21")); 3];
+    assert_eq!(ends(&read("--ovn-sb tcp:192.168.50.100:6642").0), named);
+    assert_eq!(ends(&read(&format!("--ovs-db {}", lab.database(1))).0), named, "the switch says where it is");
+
+    let nameless = vec![(Value::Null, Value::Null); 3];
+    assert_eq!(ends(&read("").0), nameless, "a capture need not be of this node");
+    let (records, _) = read("--ovn-sb tcp:127.0.0.1:1");
+    assert_eq!(ends(&records), nameless);
+    let source = records.iter().find(|record| record["schema"] == "tunmon.source/v1").unwrap();
+    assert_eq!(source["state"], "down", "{source}");
 }
 
 fn rows<'a>(record: &'a Value, table: &str) -> impl Iterator<Item = &'a Value> {

@@ -7,6 +7,8 @@ use monitor_common::wire::Bytes;
 use monitor_common::wire::geneve::{LENGTH, OPTION_LENGTH, OptionHeader, ovn_ports};
 use serde::Serialize;
 
+use crate::inventory::{Inventory, Name};
+
 #[derive(Serialize)]
 pub(super) struct Geneve {
     version: u16,
@@ -75,14 +77,24 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// OVN's logical ports.
+/// OVN's logical ports. Both keys are of the datapath that is the VNI (ovn-architecture(7), "Tunnel Encapsulations").
 #[derive(Serialize)]
-pub(super) struct Ovn {
+pub(super) struct Ovn<'a> {
     ingress_port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ingress_name: Option<&'a Name>,
     egress_port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    egress_name: Option<&'a Name>,
 }
 
-pub(super) fn ovn(packet: &Packet) -> Option<Ovn> {
+pub(super) fn ovn<'a>(packet: &Packet, names: &'a Inventory) -> Option<Ovn<'a>> {
     let (ingress_port, egress_port) = ovn_ports(packet.ovn_ports);
-    (packet.has_ovn != 0).then_some(Ovn { ingress_port, egress_port })
+    let name = |key| names.port(packet.vni, key);
+    (packet.has_ovn != 0).then(|| Ovn {
+        ingress_port,
+        ingress_name: name(ingress_port),
+        egress_port,
+        egress_name: name(egress_port),
+    })
 }

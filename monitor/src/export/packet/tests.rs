@@ -3,6 +3,7 @@ use monitor_common::packet;
 use monitor_common::wire::geneve::Ports;
 
 use super::*;
+use crate::inventory::{Facts, Kind, Name};
 
 /// Ethernet, IPv4 192.0.2.1 to 192.0.2.2, UDP 50000 to 6081, Geneve VNI 1000 with OVN's option (ports 11 and 21),
 /// Ethernet, IPv4 10.0.0.1 to 10.0.0.2, ICMP echo request.
@@ -19,7 +20,15 @@ fn line_of(text: &str, captured: usize) -> serde_json::Value {
     frame.captured = record.bytes.len() as u32;
     let mut packet = Packet::default();
     packet::parse(record.bytes, &frame, Ports::new(&[6081]), &mut packet);
-    serde_json::to_value(line(&packet, &record, 1)).unwrap()
+    serde_json::to_value(line(&packet, &record, 1, &names())).unwrap()
+}
+
+/// One of the ports of VNI 1000 has a name; another VNI has the same keys.
+fn names() -> Inventory {
+    let ports = [((1000, 21), "web"), ((1001, 11), "db")].map(|(key, name)| (key, Name::new(name)));
+    let mut names = Inventory::default();
+    names.tell(Kind::OvnSb, Facts { ports: ports.into(), ..Facts::default() });
+    names
 }
 
 #[test]
@@ -34,7 +43,7 @@ fn a_ping_is_told_field_by_field() {
         "geneve": {"version": 0, "control": false, "critical": true, "protocol": "0x6558", "vni": 1000,
             "overhead_bytes": 58, "options_bytes": 8,
             "options": [{"class": "0x0102", "type": "0x80", "critical": true, "data": "000b0015"}]},
-        "ovn": {"ingress_port": 11, "egress_port": 21},
+        "ovn": {"ingress_port": 11, "egress_port": 21, "egress_name": "web"},
         "inner": {"src_mac": "0a:00:00:00:00:01", "dst_mac": "0a:00:00:00:00:02", "vlans": [], "ethertype": "0x0800",
             "src": "10.0.0.1", "dst": "10.0.0.2", "protocol": 1, "ip_length_bytes": 28, "df": false, "fragment": null,
             "icmp": {"type": 8, "code": 0, "id": 7, "sequence": 9}},
