@@ -42,7 +42,7 @@ pub(super) fn open(path: &Path) -> Result<Task> {
 }
 
 /// Reads the file, and says what there is to say of a source.
-pub(super) fn once(path: &Path) -> Result<(Source, Facts)> {
+fn once(path: &Path) -> Result<(Source, Facts)> {
     let facts = read(path).map_err(|problem| Failure::usage(format!("{}: {problem}", path.display()), ADVICE))?;
     let from = Name::new(&path.to_string_lossy());
     let (entries, synced) = (facts.nodes.len() + facts.networks.len(), Some(Timestamp::now()));
