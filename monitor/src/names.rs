@@ -128,14 +128,11 @@ fn tls_paths(options: &NameOptions) -> Result<Paths> {
 ///
 /// Those of [`Plan::open`].
 pub(crate) fn once(options: &NameOptions) -> Result<Arc<Inventory>> {
-    let mut named = options.clone();
-    for (option, is_found_by_switch) in
-        [(&mut named.kubernetes, false), (&mut named.ovn_sb, options.ovs_db != "auto"), (&mut named.ovs_db, false)]
-    {
-        if option == "auto" && !is_found_by_switch {
-            "off".clone_into(option);
-        }
-    }
+    let or_off = |option: &str| if option == "auto" { "off".to_owned() } else { option.to_owned() };
+    let (ovs_db, kubernetes) = (or_off(&options.ovs_db), or_off(&options.kubernetes));
+    // A switch that is named says where its Southbound database is.
+    let ovn_sb = if ovs_db == "off" { or_off(&options.ovn_sb) } else { options.ovn_sb.clone() };
+    let named = NameOptions { ovs_db, ovn_sb, kubernetes, ..options.clone() };
     let asked = [
         (Kind::File, named.file.is_some()),
         (Kind::OvnSb, named.ovn_sb != "off"),

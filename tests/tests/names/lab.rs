@@ -1,5 +1,7 @@
 //! Two OVN chassis: names appear by themselves.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use tests::lab::{Lab, OVN_VNIS, Options};
 use tests::needs;
@@ -75,6 +77,9 @@ fn port_keys_of_a_capture_have_the_names_of_the_database_that_is_named() {
 
     let nameless = vec![(Value::Null, Value::Null); 3];
     assert_eq!(ends(&read("").0), nameless, "a capture need not be of this node");
+    let begun = Instant::now();
+    assert_eq!(ends(&read("--ovs-db off").0), nameless);
+    assert!(begun.elapsed() < Duration::from_secs(9), "nobody is asked, and nobody waited for");
     let (records, _) = read("--ovn-sb tcp:127.0.0.1:1");
     assert_eq!(ends(&records), nameless);
     let source = records.iter().find(|record| record["schema"] == "tunmon.source/v1").unwrap();

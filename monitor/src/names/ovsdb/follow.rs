@@ -121,10 +121,14 @@ async fn try_converse(
 ) -> Result<Infallible, Trouble> {
     subject.clear();
     let mut connection = Connection::open(remote, paths).await?;
-    for request in subject.requests() {
-        connection.ask(subject, &request).await?;
-        teller.up(remote, Some(subject));
+    for (number, request) in subject.requests().iter().enumerate() {
+        if number != 0 {
+            // Names of a part are names already, but up is a source that has answered all.
+            teller.hub.tell(teller.source.clone(), Some(subject.facts().0));
+        }
+        connection.ask(subject, request).await?;
     }
+    teller.up(remote, Some(subject));
     let mut due = Instant::now() + TELL;
     let (mut is_changed, mut is_alive, mut probed) = (false, false, None);
     loop {
